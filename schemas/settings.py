@@ -1,0 +1,245 @@
+"""All settings, one section a stage: default < TOML file < `--set`. Secrets come from the environment only.
+
+Every field's description is what the settings reference in docs/ prints.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas.errors import SettingsError
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColumnSettings(Section):
+    """Which column of a table file holds what; unset ones are found by their usual names."""
+
+    text: str | None = Field(None, description="Column of the document text.")
+    title: str | None = Field(None, description="Column of the document title.")
+    id: str | None = Field(None, description="Column that identifies a row.")
+    anchor: str | None = Field(None, description="Column of the question (else: query, anchor, question).")
+    positive: str | None = Field(None, description="Column of the passage (else: positive, answer, context, document).")
+    negative: str | None = Field(
+        None, description="Column of the supplied negative or list of negatives (else: negative, negative_1 …)."
+    )
+    score: str | None = Field(None, description="Column of the similarity score (else: score).")
+    label: str | None = Field(None, description="Column of the 0/1 label (else: label).")
+
+
+class IngestSettings(Section):
+    """Files in, documents and imported pairs out."""
+
+    columns: ColumnSettings = Field(default_factory=ColumnSettings, description="Column names of table files.")
+    encoding: str | None = Field(None, description="Encoding of all text files; unset: detected file by file.")
+    max_file_bytes: int = Field(
+        200_000_000, ge=1, description="Larger text, HTML, reStructuredText and Markdown files are rejected."
+    )
+    include: tuple[str, ...] = Field((), description="Only files whose relative path matches one of these patterns (fnmatch).")
+    exclude: tuple[str, ...] = Field((), description="Files whose relative path matches one of these patterns are left out.")
+    score_scale: float = Field(1.0, gt=0, description="Scores are divided by this to come between 0 and 1 (5 for STS-B).")
+    min_positive_score: float = Field(0.5, ge=0, le=1, description="A scored pair at or above it counts as a positive.")
+
+
+class DeduplicateSettings(Section):
+    """Near-duplicates, for documents and for chunks."""
+
+    threshold: float = Field(
+        0.8, gt=0, le=1, description="Jaccard similarity of word shingles from which two documents are near-duplicates."
+    )
+    chunk_threshold: float = Field(0.75, gt=0, le=1, description="The same for chunks.")
+    shingle: int = Field(5, ge=1, description="Words in a shingle (characters where words are not separated by spaces).")
+    permutations: int = Field(128, ge=16, description="MinHash permutations.")
+
+
+class SplitSettings(Section):
+    """Shares of the splits."""
+
+    train: float = Field(0.8, gt=0, le=1, description="Share of clusters that train.")
+    dev: float = Field(0.1, ge=0, lt=1, description="Share of clusters in dev.")
+    test: float = Field(0.1, ge=0, lt=1, description="Share of clusters in test.")
+    min_clusters: int = Field(30, ge=1, description="With fewer clusters the split goes by blocks of sections.")
+
+
+class ChunkSettings(Section):
+    """Documents in, passages out."""
+
+    method: Literal["structure", "as-is"] = Field(
+        "structure", description="By headings and sentences, or each document as one chunk."
+    )
+    max_tokens: int = Field(256, ge=16, description="Token budget of an embedded passage, heading prefix included.")
+    min_tokens: int = Field(16, ge=1, description="Shorter chunks are joined to a neighbour or rejected.")
+    overlap_tokens: int = Field(0, ge=0, description="Tokens of whole sentences repeated from the chunk before.")
+    heading_prefix: bool = Field(True, description="Embed title and heading path before the text; serving must do the same.")
+    tokenizer: str | None = Field(
+        None, description="Tokenizer (hub id or folder) that counts tokens; unset: the built-in estimate."
+    )
+
+
+class GenerateSettings(Section):
+    """Chunks in, candidate questions out."""
+
+    questions_per_chunk: int = Field(4, ge=1, description="At most this many questions of each generator for a chunk.")
+    extractive: bool = Field(True, description="Write questions from the text itself, without a model.")
+    styles: tuple[str, ...] = Field(
+        ("sentence", "heading", "definition", "terms", "question_in_text"), description="Extractive styles in use."
+    )
+
+
+class VerifySettings(Section):
+    """Scores of candidate questions; thresholds are in [filter]."""
+
+    rank_window: int = Field(200, ge=1, description="Ranks beyond it are recorded as not found.")
+
+
+class FilterSettings(Section):
+    """Thresholds on the scores."""
+
+    min_question_words: int = Field(3, ge=1, description="Shorter questions are rejected.")
+    max_question_words: int = Field(64, ge=1, description="Longer questions are rejected (extractive sentences are exempt).")
+    min_passage_words: int = Field(10, ge=1, description="Shorter passages are rejected.")
+    question_form: bool = Field(
+        True, description="Reject what does not read as a question or query (imported anchors are exempt)."
+    )
+    verbatim: bool = Field(
+        True, description="Reject questions that stand verbatim in the passage (extractive styles are exempt by name)."
+    )
+    context_bound: bool = Field(True, description="Reject questions that need the passage in view.")
+    language: bool = Field(True, description="Reject questions in another language than their passage.")
+    evidence: bool = Field(True, description="Reject questions whose evidence quote is not in the chunk.")
+    max_rank: int = Field(
+        200, ge=1, description="A train question that BM25 finds no better than this and that shares no content word is rejected."
+    )
+    duplicate_threshold: float = Field(
+        0.85, gt=0, le=1, description="Jaccard similarity of words from which two questions are near-duplicates."
+    )
+
+
+class MineSettings(Section):
+    """BM25 hard negatives."""
+
+    engine: Literal["bm25s", "rank-bm25"] = Field("bm25s", description="BM25 engine.")
+    negatives: int = Field(1, ge=1, le=64, description="Negatives a pair.")
+    first_rank: int = Field(2, ge=1, description="First rank of the window that negatives are taken from.")
+    last_rank: int = Field(50, ge=1, description="Last rank of that window.")
+    same_document: bool = Field(False, description="Allow chunks of the positive's own document.")
+
+
+class ValidateSettings(Section):
+    """Whole-set audits."""
+
+    fail: bool = Field(True, description="End the build with exit code 7 when an audit fails.")
+
+
+class ExportSettings(Section):
+    """The dataset folder."""
+
+    name: str = Field("curated", description="Name of the dataset in its card.")
+
+
+class RoleSettings(Section):
+    """A language model behind an OpenAI-compatible endpoint."""
+
+    model: str | None = Field(None, description="Model name; unset: this role is not used.")
+    base_url: str = Field("https://api.openai.com/v1", description="Endpoint.")
+    alias: str | None = Field(
+        None, description="Name under which answers are stored instead of the endpoint, to share them between endpoints."
+    )
+    api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds the key; never the key itself.")
+    temperature: float = Field(0.7, ge=0, description="Sampling temperature.")
+    max_output_tokens: int = Field(700, ge=16, description="Longest answer.")
+    timeout_s: float = Field(120.0, gt=0, description="Time-out of one call in seconds.")
+    retries: int = Field(4, ge=0, description="Tries after the first for passing errors.")
+    concurrency: int = Field(8, ge=1, description="Calls at the same time.")
+
+
+class LlmSettings(Section):
+    """The two roles."""
+
+    generator: RoleSettings = Field(default_factory=RoleSettings, description="Writes questions.")
+    judge: RoleSettings = Field(default_factory=RoleSettings, description="Judges questions (not used yet).")
+
+
+class Settings(Section):
+    """Everything that shapes a dataset."""
+
+    seed: int = Field(13, ge=0, description="Seed of every random choice.")
+    ingest: IngestSettings = Field(default_factory=IngestSettings, description="")
+    deduplicate: DeduplicateSettings = Field(default_factory=DeduplicateSettings, description="")
+    split: SplitSettings = Field(default_factory=SplitSettings, description="")
+    chunk: ChunkSettings = Field(default_factory=ChunkSettings, description="")
+    generate: GenerateSettings = Field(default_factory=GenerateSettings, description="")
+    verify: VerifySettings = Field(default_factory=VerifySettings, description="")
+    filter: FilterSettings = Field(default_factory=FilterSettings, description="")
+    mine: MineSettings = Field(default_factory=MineSettings, description="")
+    validate_: ValidateSettings = Field(default_factory=ValidateSettings, alias="validate", description="")
+    export: ExportSettings = Field(default_factory=ExportSettings, description="")
+    llm: LlmSettings = Field(default_factory=LlmSettings, description="")
+
+    def section(self, name: str) -> Any:
+        """The value at a dotted name: a section ("chunk", "llm.generator") or the seed."""
+        value: Any = self
+        for part in name.split("."):
+            value = getattr(value, "validate_" if part == "validate" else part)
+        return value
+
+
+def load_settings(file: Path | None = None, sets: Sequence[str] = ()) -> Settings:
+    """Settings from defaults, then a TOML file, then `key=value` strings (values as TOML, else as plain text).
+
+    Raises SettingsError naming every fault of the file and of the strings at once.
+    """
+    tree: dict[str, Any] = {}
+    if file is not None:
+        try:
+            tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"cannot read settings: {error}", where=str(file), next_step="correct the TOML file") from error
+    faults: list[str] = []
+    for item in sets:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {item}: write it as key=value, for example --set chunk.max_tokens=512")
+            continue
+        _put(tree, key.strip().split("."), _toml_value(text.strip()), item, faults)
+    try:
+        settings = Settings.model_validate(tree)
+    except ValidationError as error:
+        faults += [_fault(e) for e in error.errors()]
+    if faults:
+        where = str(file) if file else "settings"
+        raise SettingsError("; ".join(faults), where=where, next_step="`curate settings` lists every key with its default")
+    return settings
+
+
+def _put(tree: dict[str, Any], path: list[str], value: Any, item: str, faults: list[str]) -> None:
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            faults.append(f"--set {item}: {part} is a value, not a section")
+            return
+    tree[path[-1]] = value
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such setting"
+    # Never print the value: a secret pasted into the wrong place must not reach a log.
+    return f"{key}: {error['msg']}"

@@ -1,0 +1,1 @@
+"""Dataset folder in, model folder and metrics out. Never imports curate, pipelines or duckdb."""
