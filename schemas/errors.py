@@ -77,7 +77,7 @@ class TrainingError(CurateError):
     exit_code = 8
 
 
-class Interrupted(CurateError):
+class Interrupted(CurateError):  # noqa: N818 (not a fault: the user asked for it)
     """Stopped by the user; running the same command again goes on from here."""
 
     exit_code = 130

@@ -39,7 +39,7 @@ class ColumnSettings(Section):
 class IngestSettings(Section):
     """Files in, documents and imported pairs out."""
 
-    columns: ColumnSettings = Field(default_factory=ColumnSettings, description="Column names of table files.")
+    columns: ColumnSettings = Field(ColumnSettings(), description="Column names of table files.")
     encoding: str | None = Field(None, description="Encoding of all text files; unset: detected file by file.")
     max_file_bytes: int = Field(
         200_000_000, ge=1, description="Larger text, HTML, reStructuredText and Markdown files are rejected."
@@ -165,25 +165,25 @@ class RoleSettings(Section):
 class LlmSettings(Section):
     """The two roles."""
 
-    generator: RoleSettings = Field(default_factory=RoleSettings, description="Writes questions.")
-    judge: RoleSettings = Field(default_factory=RoleSettings, description="Judges questions (not used yet).")
+    generator: RoleSettings = Field(RoleSettings(), description="Writes questions.")
+    judge: RoleSettings = Field(RoleSettings(), description="Judges questions (not used yet).")
 
 
 class Settings(Section):
     """Everything that shapes a dataset."""
 
     seed: int = Field(13, ge=0, description="Seed of every random choice.")
-    ingest: IngestSettings = Field(default_factory=IngestSettings, description="")
-    deduplicate: DeduplicateSettings = Field(default_factory=DeduplicateSettings, description="")
-    split: SplitSettings = Field(default_factory=SplitSettings, description="")
-    chunk: ChunkSettings = Field(default_factory=ChunkSettings, description="")
-    generate: GenerateSettings = Field(default_factory=GenerateSettings, description="")
-    verify: VerifySettings = Field(default_factory=VerifySettings, description="")
-    filter: FilterSettings = Field(default_factory=FilterSettings, description="")
-    mine: MineSettings = Field(default_factory=MineSettings, description="")
-    validate_: ValidateSettings = Field(default_factory=ValidateSettings, alias="validate", description="")
-    export: ExportSettings = Field(default_factory=ExportSettings, description="")
-    llm: LlmSettings = Field(default_factory=LlmSettings, description="")
+    ingest: IngestSettings = IngestSettings()
+    deduplicate: DeduplicateSettings = DeduplicateSettings()
+    split: SplitSettings = SplitSettings()
+    chunk: ChunkSettings = ChunkSettings()
+    generate: GenerateSettings = GenerateSettings()
+    verify: VerifySettings = VerifySettings()
+    filter: FilterSettings = FilterSettings()
+    mine: MineSettings = MineSettings()
+    validate_: ValidateSettings = Field(ValidateSettings(), alias="validate")
+    export: ExportSettings = ExportSettings()
+    llm: LlmSettings = LlmSettings()
 
     def section(self, name: str) -> Any:
         """The value at a dotted name: a section ("chunk", "llm.generator") or the seed."""
