@@ -1,0 +1,150 @@
+"""What a stage's rows depend on, in parts that can be compared and named: code, libraries, files, settings, inputs."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from curate.stage import Stage
+from schemas.settings import Settings
+
+OURS = ("curate", "schemas")
+# Values of settings are compared themselves; wordings of errors shape no row.
+NOT_SHAPING = ("schemas.settings", "schemas.errors")
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The parts; equal parts mean equal rows."""
+
+    code: str
+    libraries: dict[str, str]
+    files: dict[str, str]
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+
+    def digest(self) -> str:
+        """Hex sha256 over all parts."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Canonical JSON."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Fingerprint:
+        """Inverse of `to_json`."""
+        return cls(**json.loads(text))
+
+
+def fingerprint(stage: Stage, settings: Settings, inputs: Mapping[str, str]) -> Fingerprint:
+    """Parts of one stage; `inputs` maps each input table (or "sources") to its content hash."""
+    return Fingerprint(
+        code=code_digest(f"curate.{stage.name}"),
+        libraries={name: _version(name) for name in sorted(stage.libraries)},
+        files={name: _text_digest(name) for name in sorted(stage.files)},
+        settings=used_settings(settings, stage.settings),
+        inputs=dict(inputs),
+    )
+
+
+def differences(old: Fingerprint, new: Fingerprint) -> list[str]:
+    """What changed, in words a user knows: "chunk.max_tokens 256 → 512"."""
+    found = [
+        f"{key} {_shown(old.settings.get(key))} → {_shown(new.settings.get(key))}"
+        for key in sorted(old.settings.keys() | new.settings.keys())
+        if old.settings.get(key) != new.settings.get(key)
+    ]
+    found += [f"{name} changed" for name in _changed(old.inputs, new.inputs)]
+    found += [f"{name} {old.libraries.get(name)} → {new.libraries.get(name)}" for name in _changed(old.libraries, new.libraries)]
+    found += [f"curate/{name} changed" for name in _changed(old.files, new.files)]
+    if old.code != new.code:
+        found.append("its code changed")
+    return found
+
+
+def used_settings(settings: Settings, names: tuple[str, ...]) -> dict[str, Any]:
+    """Dotted key → value of the named sections, without fields that shape no row (time-outs, concurrency, key names)."""
+    flat: dict[str, Any] = {}
+    for name in names:
+        _flatten(name, settings.section(name), flat)
+    return flat
+
+
+def _flatten(prefix: str, value: Any, flat: dict[str, Any]) -> None:
+    if not isinstance(value, BaseModel):
+        flat[prefix] = json.loads(json.dumps(value))
+        return
+    for field, info in type(value).model_fields.items():
+        extra = info.json_schema_extra
+        if not (isinstance(extra, dict) and extra.get("shapes_rows") is False):
+            _flatten(f"{prefix}.{field}", getattr(value, field), flat)
+
+
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    return [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _text_digest(name: str) -> str:
+    return hashlib.sha256(files("curate").joinpath(*name.split("/")).read_bytes()).hexdigest()
+
+
+@lru_cache(maxsize=None)
+def code_digest(module: str) -> str:
+    """Sha256 over the syntax trees, without comments and docstrings, of a module and of ours that it imports."""
+    waiting, seen = [module], {}
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name in NOT_SHAPING:
+            continue
+        path = _source(name)
+        if path is None:
+            continue
+        seen[name], imported = _tree(path, name)
+        waiting += imported
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+def _source(name: str) -> Path | None:
+    package, *rest = name.split(".")
+    if package not in OURS:
+        return None
+    base = Path(str(files(package))).joinpath(*rest)
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@lru_cache(maxsize=None)
+def _tree(path: Path, name: str) -> tuple[str, list[str]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            node.value.value = ""  # docstrings, of attributes too, shape no row
+        elif isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    ours = sorted({name for name in imported if name.split(".")[0] in OURS})
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours

@@ -1,0 +1,285 @@
+"""Runs the flow: skips what is unchanged, and turns each stage's batches into tables, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from curate.export import dataset_is_intact
+from curate.ingest import source_digest
+from curate.stage import Batch, Context, Rejection, Stage
+from curate.store import Store, open_store, validated
+from curate.validate import failed
+from pipelines.engine import ProcessEngine
+from pipelines.fingerprint import Fingerprint, differences, fingerprint
+from pipelines.flow import STAGE_NAMES, load_flow
+from pipelines.ledger import Entry, prepare, read_ledger, write_entry
+from pipelines.moves import count_moves
+from schemas.errors import AuditError, ContractError, SettingsError
+from schemas.settings import Settings
+from schemas.tables import KEYS, TABLES
+
+SOURCES = "source files"
+
+
+class Listener(Protocol):
+    """Hears of a build's progress; the console is one."""
+
+    def stage_started(self, name: str, reasons: Sequence[str]) -> None:
+        """A stage begins to run, for these reasons."""
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Rows done of rows in all."""
+
+    def stage_ended(self, result: StageResult) -> None:
+        """A stage ran or was found unchanged."""
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def stage_started(self, name: str, reasons: Sequence[str]) -> None:
+        """Nothing."""
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Nothing."""
+
+    def stage_ended(self, result: StageResult) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What became of one stage; `reasons` is empty when it was unchanged."""
+
+    name: str
+    reasons: tuple[str, ...]
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Build:
+    """What to build, where and how far."""
+
+    sources: tuple[str, ...]
+    folder: Path
+    settings: Settings
+    until: str | None = None
+    force: tuple[str, ...] = ()
+    workers: int = 1
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages to go through. Raises SettingsError on an unknown name."""
+        for name in (*self.force, *([self.until] if self.until else [])):
+            if name not in STAGE_NAMES:
+                raise SettingsError(f"no stage {name!r}", next_step=f"one of {', '.join(STAGE_NAMES)}")
+        flow = load_flow()
+        return flow if self.until is None else flow[: STAGE_NAMES.index(self.until) + 1]
+
+
+@dataclass
+class _Run:
+    """One stage's transaction in the making."""
+
+    store: Store
+    stage: Stage
+    kept: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Counter[str]] = field(default_factory=lambda: {"rejected": Counter(), "quarantined": Counter()})
+    ended_keys: Counter[str] = field(default_factory=Counter)
+
+
+def run_build(build: Build, listener: Listener | None = None) -> list[StageResult]:
+    """Run every stage whose fingerprint changed; each is committed before the next begins.
+
+    Raises AuditError after everything is written when an audit fails and `validate.fail` is on.
+    """
+    hears = listener or Silent()
+    stages = build.stages()
+    digest = source_digest(build.sources, build.settings.ingest)
+    results: list[StageResult] = []
+    with open_store(build.folder) as store, ProcessEngine(build.workers) as engine:
+        prepare(store)
+        ledger = read_ledger(store)
+        for stage in stages:
+            parts = fingerprint(stage, build.settings, _inputs(stage, ledger, digest))
+            old = ledger.get(stage.name)
+            reasons = why(stage, build, old, parts)
+            if reasons or old is None:
+                hears.stage_started(stage.name, reasons)
+                ledger[stage.name] = run_stage(store, stage, build, parts, engine, hears)
+            results.append(StageResult(stage.name, tuple(reasons), ledger[stage.name]))
+            hears.stage_ended(results[-1])
+            if stage.name == "validate" and build.settings.validate_.fail:
+                _raise_failed_audits(store)
+    return results
+
+
+def plan(build: Build) -> list[tuple[str, tuple[str, ...]]]:
+    """(stage, why it would run) in order, without running anything; no reasons means unchanged.
+
+    Stages after one that runs are named "depends on X": they are skipped after all if X's rows come out the same.
+    """
+    stages = build.stages()
+    digest = source_digest(build.sources, build.settings.ingest)
+    ledger: dict[str, Entry] = {}
+    if (build.folder / "curate.duckdb").is_file():
+        with open_store(build.folder, read_only=True) as store:
+            ledger = read_ledger(store)
+    planned: list[tuple[str, tuple[str, ...]]] = []
+    pending: dict[str, str] = {}
+    for stage in stages:
+        old = ledger.get(stage.name)
+        upstream = sorted({pending[table] for table in stage.reads if table in pending}, key=STAGE_NAMES.index)
+        if old is None:
+            reasons = ["never built"]
+        else:
+            known = {k: v for k, v in _inputs(stage, ledger, digest).items() if k not in pending}
+            parts = fingerprint(stage, build.settings, {**old.fingerprint.inputs, **known})
+            reasons = why(stage, build, old, parts)
+            if not reasons and upstream:
+                reasons = [f"depends on {', '.join(upstream)}"]
+        if reasons:
+            pending |= dict.fromkeys(stage.writes, stage.name)
+        planned.append((stage.name, tuple(reasons)))
+    return planned
+
+
+def why(stage: Stage, build: Build, old: Entry | None, new: Fingerprint) -> list[str]:
+    """Why the stage must run; empty when its last run still stands."""
+    if old is None:
+        return ["never built"]
+    reasons = differences(old.fingerprint, new)
+    if stage.name in build.force:
+        reasons.append("forced")
+    if old.owed:
+        reasons.append(f"{old.owed} answers still owed")
+    if stage.name == "export" and not dataset_is_intact(build.folder):
+        reasons.append("dataset folder missing or changed")
+    return reasons
+
+
+def run_stage(store: Store, stage: Stage, build: Build, parts: Fingerprint, engine: ProcessEngine, hears: Listener) -> Entry:
+    """Run one stage in one transaction and write its ledger row last. Any exception leaves the old tables whole."""
+    started = time.monotonic()
+    notes: list[str] = []
+    context = _context(store, stage, build, engine, hears, notes.append)
+    run = _Run(store, stage)
+    rows_in = {table: context.reader.count(table) for table in stage.reads if table in KEYS}
+    with store.transaction():
+        before = "old_splits" if stage.name == "split" and "splits" in store.tables() else None
+        if before:
+            store.execute("CREATE OR REPLACE TEMP TABLE old_splits AS SELECT * FROM splits")
+        for table in stage.writes:
+            store.create(table)
+        store.execute("DELETE FROM rejected WHERE stage = $stage", {"stage": stage.name})
+        for batch in stage.produce(context):
+            _take(run, batch)
+        _check(run, rows_in)
+        if before:
+            notes += count_moves(store)
+        entry = Entry(
+            stage=stage.name,
+            fingerprint=parts,
+            outputs={table: store.content_hash(table) for table in stage.writes} | _rejected_hash(store, stage.name),
+            rows_in=rows_in,
+            kept={table: run.kept[table] for table in stage.writes},
+            rejected=dict(sorted(run.reasons["rejected"].items())),
+            quarantined=dict(sorted(run.reasons["quarantined"].items())),
+            notes=tuple(notes),
+            owed=len(context.owed),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        write_entry(store, entry)
+    return entry
+
+
+def _context(
+    store: Store, stage: Stage, build: Build, engine: ProcessEngine, hears: Listener, note: Callable[[str], None]
+) -> Context:
+    return Context(
+        settings=build.settings,
+        reader=store.reader(stage.reads),
+        engine=engine,
+        progress=hears.progress,
+        note=note,
+        sources=build.sources if not stage.reads else (),
+        folder=str(build.folder),
+    )
+
+
+def _take(run: _Run, batch: Batch) -> None:
+    where = f"stage {run.stage.name}"
+    if batch.rows:
+        if batch.table not in run.stage.writes:
+            raise ContractError(f"writes {batch.table} without declaring it", where=where, next_step="report this bug")
+        run.store.insert(batch.table, validated(TABLES[batch.table], batch.rows, where))
+        run.kept[batch.table] += len(batch.rows)
+        if run.stage.conserves:
+            key = KEYS[run.stage.conserves][0]
+            run.ended_keys.update(str(row[key]) for row in batch.rows if key in row)
+    if batch.rejected:
+        rows = [_rejected_row(run.stage.name, rejection) for rejection in batch.rejected]
+        run.store.insert("rejected", validated(TABLES["rejected"], rows, where))
+        for rejection in batch.rejected:
+            run.reasons[rejection.state][str(rejection.reason)] += 1
+        if run.stage.conserves:
+            run.ended_keys.update(rejection.key for rejection in batch.rejected)
+
+
+def _rejected_row(stage: str, rejection: Rejection) -> dict[str, str]:
+    return {
+        "stage": stage,
+        "row_key": rejection.key,
+        "state": rejection.state,
+        "reason": str(rejection.reason),
+        "detail": rejection.detail,
+        "row_json": json.dumps(dict(rejection.row), ensure_ascii=False, sort_keys=True),
+    }
+
+
+def _check(run: _Run, rows_in: dict[str, int]) -> None:
+    where = f"stage {run.stage.name}"
+    for table in run.stage.writes:
+        repeated = run.store.repeated_keys(table)
+        if repeated:
+            raise ContractError(f"{table} has repeated keys: {', '.join(repeated)}", where=where, next_step="report this bug")
+    source = run.stage.conserves
+    if source is not None:
+        twice = [key for key, times in run.ended_keys.items() if times > 1]
+        if len(run.ended_keys) != rows_in[source] or twice:
+            raise ContractError(
+                f"{rows_in[source]} rows of {source} went in, {len(run.ended_keys)} came out kept or rejected, "
+                f"{len(twice)} more than once",
+                where=where,
+                next_step="report this bug",
+            )
+
+
+def _inputs(stage: Stage, ledger: dict[str, Entry], digest: str) -> dict[str, str]:
+    """Content hash of each input table, from the ledger of the stage that wrote it."""
+    if not stage.reads:
+        return {SOURCES: digest}
+    known = {table: value for entry in ledger.values() for table, value in entry.outputs.items()}
+    if "rejected" in stage.reads:
+        known["rejected"] = " ".join(
+            known.get(f"rejected by {name}", "") for name in STAGE_NAMES[: STAGE_NAMES.index(stage.name)]
+        )
+    return {table: known.get(table, "") for table in stage.reads}
+
+
+def _rejected_hash(store: Store, stage: str) -> dict[str, str]:
+    sql = "SELECT count(*) AS n, bit_xor(md5_number(CAST(to_json(r) AS VARCHAR))) AS h FROM rejected AS r WHERE stage = $stage"
+    row = store.rows(sql, {"stage": stage})[0]
+    return {f"rejected by {stage}": f"{row['n']}:{row['h']}"}
+
+
+def _raise_failed_audits(store: Store) -> None:
+    broken = failed(store.rows("SELECT * FROM audit_results ORDER BY claim"))
+    if broken:
+        text = "; ".join(f"{row['claim']}: {row['broken']} rows, for example {', '.join(row['examples'])}" for row in broken)
+        raise AuditError(text, where="stage validate", next_step="`curate why DIR ID` shows such a row; no dataset was exported")
