@@ -197,7 +197,7 @@ def validated(model: type[Table], rows: Sequence[Mapping[str, Any]], where: str)
     import pandera.errors  # half a second to load
 
     try:
-        checked: pl.DataFrame = model.validate(frame(model, rows), lazy=True)  # type: ignore[assignment]
+        checked: pl.DataFrame = model.validate(frame(model, rows), lazy=True)
     except pandera.errors.SchemaErrors as error:
         faults = error.failure_cases.head(5).to_dicts()
         text = "; ".join(f"{f.get('column')} {f.get('check')}: {str(f.get('failure_case'))[:80]!r}" for f in faults)

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
@@ -110,7 +110,7 @@ def _text_digest(name: str) -> str:
     return hashlib.sha256(files("curate").joinpath(*name.split("/")).read_bytes()).hexdigest()
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_digest(module: str) -> str:
     """Sha256 over the syntax trees, without comments and docstrings, of a module and of ours that it imports."""
     waiting, seen = [module], {}
@@ -121,7 +121,7 @@ def code_digest(module: str) -> str:
         path = _source(name)
         if path is None:
             continue
-        seen[name], imported = _tree(path, name)
+        seen[name], imported = _tree(path)
         waiting += imported
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
 
@@ -135,8 +135,8 @@ def _source(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-@lru_cache(maxsize=None)
-def _tree(path: Path, name: str) -> tuple[str, list[str]]:
+@cache
+def _tree(path: Path) -> tuple[str, list[str]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imported: list[str] = []
     for node in ast.walk(tree):

@@ -82,6 +82,16 @@ class Build:
         return flow if self.until is None else flow[: STAGE_NAMES.index(self.until) + 1]
 
 
+@dataclass(frozen=True)
+class _Session:
+    """What all stages of one build share."""
+
+    build: Build
+    store: Store
+    engine: ProcessEngine
+    hears: Listener
+
+
 @dataclass
 class _Run:
     """One stage's transaction in the making."""
@@ -105,13 +115,14 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
     with open_store(build.folder) as store, ProcessEngine(build.workers) as engine:
         prepare(store)
         ledger = read_ledger(store)
+        session = _Session(build, store, engine, hears)
         for stage in stages:
             parts = fingerprint(stage, build.settings, _inputs(stage, ledger, digest))
             old = ledger.get(stage.name)
             reasons = why(stage, build, old, parts)
             if reasons or old is None:
                 hears.stage_started(stage.name, reasons)
-                ledger[stage.name] = run_stage(store, stage, build, parts, engine, hears)
+                ledger[stage.name] = run_stage(session, stage, parts)
             results.append(StageResult(stage.name, tuple(reasons), ledger[stage.name]))
             hears.stage_ended(results[-1])
             if stage.name == "validate" and build.settings.validate_.fail:
@@ -163,11 +174,12 @@ def why(stage: Stage, build: Build, old: Entry | None, new: Fingerprint) -> list
     return reasons
 
 
-def run_stage(store: Store, stage: Stage, build: Build, parts: Fingerprint, engine: ProcessEngine, hears: Listener) -> Entry:
+def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
     """Run one stage in one transaction and write its ledger row last. Any exception leaves the old tables whole."""
     started = time.monotonic()
     notes: list[str] = []
-    context = _context(store, stage, build, engine, hears, notes.append)
+    store = session.store
+    context = _context(session, stage, notes.append)
     run = _Run(store, stage)
     rows_in = {table: context.reader.count(table) for table in stage.reads if table in KEYS}
     with store.transaction():
@@ -198,17 +210,15 @@ def run_stage(store: Store, stage: Stage, build: Build, parts: Fingerprint, engi
     return entry
 
 
-def _context(
-    store: Store, stage: Stage, build: Build, engine: ProcessEngine, hears: Listener, note: Callable[[str], None]
-) -> Context:
+def _context(session: _Session, stage: Stage, note: Callable[[str], None]) -> Context:
     return Context(
-        settings=build.settings,
-        reader=store.reader(stage.reads),
-        engine=engine,
-        progress=hears.progress,
+        settings=session.build.settings,
+        reader=session.store.reader(stage.reads),
+        engine=session.engine,
+        progress=session.hears.progress,
         note=note,
-        sources=build.sources if not stage.reads else (),
-        folder=str(build.folder),
+        sources=session.build.sources if not stage.reads else (),
+        folder=str(session.build.folder),
     )
 
 

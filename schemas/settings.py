@@ -10,9 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from schemas.errors import SettingsError
+
+
+_HOW: dict[str, JsonValue] = {"shapes_rows": False}
+"""Marks a field that changes how rows are got, not what they are: no part of a fingerprint."""
 
 
 class Section(BaseModel):
@@ -154,12 +158,14 @@ class RoleSettings(Section):
     alias: str | None = Field(
         None, description="Name under which answers are stored instead of the endpoint, to share them between endpoints."
     )
-    api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds the key; never the key itself.")
+    api_key_env: str = Field(
+        "OPENAI_API_KEY", description="Environment variable that holds the key; never the key itself.", json_schema_extra=_HOW
+    )
     temperature: float = Field(0.7, ge=0, description="Sampling temperature.")
     max_output_tokens: int = Field(700, ge=16, description="Longest answer.")
-    timeout_s: float = Field(120.0, gt=0, description="Time-out of one call in seconds.")
-    retries: int = Field(4, ge=0, description="Tries after the first for passing errors.")
-    concurrency: int = Field(8, ge=1, description="Calls at the same time.")
+    timeout_s: float = Field(120.0, gt=0, description="Time-out of one call in seconds.", json_schema_extra=_HOW)
+    retries: int = Field(4, ge=0, description="Tries after the first for passing errors.", json_schema_extra=_HOW)
+    concurrency: int = Field(8, ge=1, description="Calls at the same time.", json_schema_extra=_HOW)
 
 
 class LlmSettings(Section):
