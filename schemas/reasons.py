@@ -70,10 +70,13 @@ class Reason(StrEnum):
     NEGATIVE_EQUALS_POSITIVE = "negative_equals_positive", "the same text as a positive of this question"
     NEGATIVE_NEAR_DUPLICATE = "negative_near_duplicate", "nearly the same text as a positive of this question"
     NEGATIVE_OVERLAPS_POSITIVE = "negative_overlaps_positive", "overlaps or adjoins the positive in the same document"
+    NEGATIVE_IN_SAME_DOCUMENT = "negative_in_same_document", "from the positive's document, which `mine.same_document` does not allow"
     NEGATIVE_IN_OTHER_SPLIT = "negative_in_other_split", "its text lies in another split"
     NEGATIVE_HOLDS_ANSWER = "negative_holds_answer", "holds the answer or the evidence of this question"
     NEGATIVE_REPEATED = "negative_repeated", "the same text as an earlier candidate of this pair"
     NEGATIVES_TOO_FEW = "negatives_too_few", "fewer than `mine.negatives` candidates were left for this pair"
+    # export: rows of one format
+    ANCHOR_EQUALS_PASSAGE = "anchor_equals_passage", "the passage is the question itself, or the two hold nothing but blanks"
 
 
 REASONS: tuple[Reason, ...] = tuple(Reason)

@@ -191,7 +191,8 @@ class Negatives(Table):
     chunk_id: str = pa.Field(nullable=True)
     """Null for a supplied text that is no chunk of the corpus."""
     text: str = pa.Field(str_length={"min_value": 1})
-    origin: str = pa.Field(isin=["supplied", "bm25"])
+    origin: str = pa.Field(isin=["supplied", "bm25", "random"])
+    """Random ones fill up where BM25 finds too few: tiny splits, or questions that share no word with any other chunk."""
     rank: int = pa.Field(nullable=True, ge=1)
     score: float = pa.Field(nullable=True)
     state: str = pa.Field(isin=list(STATES))
@@ -209,6 +210,17 @@ class AuditResults(Table):
     broken: int = pa.Field(ge=0)
     examples: pl.List = pa.Field(dtype_kwargs={"inner": pl.String()})
     """Up to five keys of rows that break it."""
+
+
+class ExportedFiles(Table):
+    """One file of the dataset folder."""
+
+    path: str = pa.Field(unique=True, str_length={"min_value": 1})
+    """Relative to the dataset folder, with `/` between its parts."""
+    rows: int = pa.Field(nullable=True, ge=0)
+    """Rows of a table file (lines of JSONL and TSV without header), else null."""
+    sha256: str = pa.Field(str_matches=r"^[0-9a-f]{64}$")
+    bytes: int = pa.Field(ge=0)
 
 
 class Rejected(Table):
@@ -234,6 +246,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "pairs": ("pair_id",),
     "negatives": ("pair_id", "candidate"),
     "audit_results": ("claim",),
+    "exported_files": ("path",),
 }
 """The unique key of each table, which is also the order in which it is stored and read."""
 
@@ -249,6 +262,7 @@ TABLES: dict[str, type[Table]] = {
     "pairs": Pairs,
     "negatives": Negatives,
     "audit_results": AuditResults,
+    "exported_files": ExportedFiles,
     "rejected": Rejected,
 }
 
