@@ -275,4 +275,6 @@ def polars_schema(model: type[Table]) -> dict[str, pl.DataType]:
 def frame(model: type[Table], rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows as a DataFrame of exactly this table's columns and types; a missing column or a wrong type raises."""
     schema = polars_schema(model)
-    return pl.DataFrame([[row[name] for name in schema] for row in rows], schema=schema, orient="row", strict=True)
+    taken = list(rows)
+    # Column by column: building by rows turns some wrong types into nulls.
+    return pl.DataFrame([pl.Series(name, [row[name] for row in taken], dtype=kind, strict=True) for name, kind in schema.items()])

@@ -1,0 +1,137 @@
+"""What people see: progress on stderr (rich on a terminal, plain lines otherwise), tables and summaries as text."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as RichConsole
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from pipelines.runner import StageResult
+
+PLAIN_INTERVAL_S = 10.0
+CELL = 90
+
+
+def printable(text: str) -> str:
+    """One line without control characters: document text must not steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+class BuildConsole(AbstractContextManager["BuildConsole"]):
+    """A listener of `run_build` that writes to stderr."""
+
+    def __init__(self) -> None:
+        self.out = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._stage = ""
+        self._last = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        self._stop_bar()
+
+    def stage_started(self, name: str, reasons: Sequence[str]) -> None:
+        """Say which stage runs and why; start a bar on a terminal."""
+        self._stage, self._last = name, time.monotonic()
+        self.out.print(Text(f"{name}: {printable(', '.join(reasons))}"))
+        if self.out.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=self.out, transient=True)  # fmt: skip
+            self._task = self._bar.add_task(name, total=None)
+            self._bar.start()
+
+    def progress(self, done: int, total: int | None) -> None:
+        """Move the bar, or print a plain line every ten seconds."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=total)
+        elif time.monotonic() - self._last >= PLAIN_INTERVAL_S:
+            self._last = time.monotonic()
+            self.out.print(Text(f"  {self._stage}: {done}{f' of {total}' if total else ''}"))
+
+    def stage_ended(self, result: StageResult) -> None:
+        """Say what the stage kept and rejected, or that it was unchanged."""
+        self._stop_bar()
+        entry = result.entry
+        if not result.reasons:
+            self.out.print(Text(f"{result.name}: unchanged"))
+            return
+        kept = ", ".join(f"{count:,} {table}" for table, count in entry.kept.items())
+        lost = [f"{sum(group.values()):,} {state}" for state, group in (("rejected", entry.rejected), ("quarantined", entry.quarantined)) if group]  # fmt: skip
+        self.out.print(Text(f"  {', '.join([kept, *lost])} in {entry.seconds:.1f} s"))
+        for note in entry.notes:
+            self.out.print(Text(f"  {printable(note)}"))
+
+    def _stop_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows as a table on a terminal, as tab-separated lines otherwise; long cells are cut on a terminal only."""
+    if not rows:
+        print("(no rows)")
+        return
+    names = list(rows[0])
+    if not sys.stdout.isatty():
+        print("\t".join(names))
+        for row in rows:
+            print("\t".join(_cell(row.get(name)) for name in names))
+        return
+    table = Table(show_lines=False)
+    for name in names:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_short(_cell(row.get(name)))) for name in names))
+    RichConsole().print(table)
+
+
+def print_story(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows of `look.why`, one field a line."""
+    for row in rows:
+        print(f"{row['table']}")
+        for name, value in row.items():
+            if name != "table" and value is not None:
+                print(f"  {name}: {_short(_cell(value), 400)}")
+
+
+def print_summary(report: Mapping[str, Any], folder: str) -> None:
+    """The closing summary: stages with reasons, the dataset's counts, the next command."""
+    print("stage         in → kept (rejected, quarantined)")
+    for row in report["stages"]:
+        kept = ", ".join(f"{count:,} {table}" for table, count in row["kept"].items())
+        read = next(iter(row["in"].values()), None)
+        print(f"{row['stage']:<13} {'' if read is None else f'{read:,} → '}{kept} ({row['rejected']:,}, {row['quarantined']:,})")
+        for reason, count in sorted(row["reasons"].items(), key=lambda item: (-item[1], item[0])):
+            print(f"{'':<15}{count:,} {reason}")
+    if report["dataset"]:
+        print(f"\ndataset: {printable(folder)}/dataset")
+        for name, counts in report["dataset"].items():
+            print(f"  {name}: " + ", ".join(f"{count:,} {split}" for split, count in counts.items()))
+        print("\nnext:")
+        print(f"  curate rejects {printable(folder)}            what was left out, and why")
+        print(f"  curate train {printable(folder)}/dataset --out model --model sentence-transformers/all-MiniLM-L6-v2")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return printable(str(value))
+
+
+def _short(text: str, limit: int = CELL) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,119 @@
+"""Generates the reference pages from the code: settings, tables, reasons, exit codes, command help."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from curate.stage import Stage
+from pipelines.flow import load_flow
+from schemas import tables
+from schemas.errors import EXIT_CODES
+from schemas.reasons import REASONS
+from schemas.settings import Settings
+from schemas.tables import KEYS, TABLES, polars_schema
+
+
+def settings_toml() -> str:
+    """All settings at their defaults as a TOML file with a comment a key; keys without a default are commented out."""
+    return "\n".join(_section_lines("", Settings())) + "\n"
+
+
+def _section_lines(prefix: str, section: BaseModel) -> Iterator[str]:
+    nested: list[tuple[str, BaseModel]] = []
+    if prefix:
+        yield f"\n[{prefix}]  # {_first_line(type(section))}"
+    for name, info in type(section).model_fields.items():
+        value = getattr(section, name)
+        key = info.alias or name
+        if isinstance(value, BaseModel):
+            nested.append((f"{prefix}.{key}" if prefix else key, value))
+        elif value is None:
+            yield f"# {key} =   # {info.description}"
+        else:
+            yield f"{key} = {_toml(value)}  # {info.description}"
+    for path, value in nested:
+        yield from _section_lines(path, value)
+
+
+def _toml(value: Any) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def settings_page() -> str:
+    """docs/settings.md."""
+    return (
+        "# Settings\n\nGenerated from `schemas/settings.py`. Defaults, then a TOML file (`--config`), then `--set key=value`.\n"
+        "`curate settings > curate.toml` writes this file. Secrets come from environment variables only.\n\n"
+        f"```toml\n{settings_toml()}```\n"
+    )
+
+
+def tables_page() -> str:
+    """docs/tables.md: every table with its columns, and every reason."""
+    writer = {table: stage.name for stage in load_flow() for table in stage.writes}
+    parts = ["# Tables and reasons\n\nGenerated from `schemas/tables.py` and `schemas/reasons.py`.\n"]
+    for name, model in TABLES.items():
+        made = f"Written by `{writer[name]}`. " if name in writer else ""
+        key = f"Key: {', '.join(f'`{column}`' for column in KEYS[name])}.\n" if name in KEYS else "\n"
+        parts.append(f"## {name}\n\n{_first_line(model)} {made}{key}\n| column | type | meaning |\n|---|---|---|")
+        meanings = _attribute_docs(model)
+        parts += [f"| {column} | {kind} | {meanings.get(column, '')} |" for column, kind in polars_schema(model).items()]
+        parts.append("")
+    parts.append("## Reasons\n\nThe closed list. A name says what was wrong.\n\n| reason | meaning |\n|---|---|")
+    parts += [f"| {reason.value} | {reason.text} |" for reason in REASONS]
+    return "\n".join(parts) + "\n"
+
+
+def exit_codes_table() -> str:
+    """The table of exit codes that the README shows."""
+    return "| code | meaning |\n|---|---|\n" + "\n".join(f"| {code} | {text} |" for code, text in EXIT_CODES.items())
+
+
+def flow_table() -> str:
+    """The flow table that the README shows, from the stages' own contracts."""
+    lines = [_flow_line(stage) for stage in load_flow()]
+    return "| stage | reads | writes |\n|---|---|---|\n" + "\n".join(lines)
+
+
+def _flow_line(stage: Stage) -> str:
+    return f"| {stage.name} | {', '.join(stage.reads) or 'the sources'} | {', '.join(stage.writes)} |"
+
+
+def command_help() -> str:
+    """docs/commands.md: the help of every command."""
+    import click
+
+    from pipelines.cli import main
+
+    parts = ["# Commands\n\nGenerated from the program's own `--help`.\n"]
+    for name in ("", *main.list_commands(click.Context(main))):
+        command = main.commands[name] if name else main
+        context = click.Context(command, info_name=f"curate {name}".strip(), max_content_width=110, terminal_width=110)
+        parts.append(f"## curate {name}".rstrip() + f"\n\n```text\n{command.get_help(context)}\n```\n")
+    return "\n".join(parts)
+
+
+PAGES = {"settings.md": settings_page, "tables.md": tables_page, "commands.md": command_help}
+"""Generated pages of docs/; a test compares each with its file."""
+
+
+def _first_line(model: type) -> str:
+    return (inspect.getdoc(model) or "").splitlines()[0]
+
+
+def _attribute_docs(model: type) -> dict[str, str]:
+    """Strings that stand below a field in the class body."""
+    tree = ast.parse(inspect.getsource(tables))
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == model.__name__)
+    found: dict[str, str] = {}
+    for field, text in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            found[field.target.id] = str(ast.literal_eval(text.value))
+    return found
