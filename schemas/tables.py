@@ -276,5 +276,11 @@ def frame(model: type[Table], rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame
     """Rows as a DataFrame of exactly this table's columns and types; a missing column or a wrong type raises."""
     schema = polars_schema(model)
     taken = list(rows)
-    # Column by column: building by rows turns some wrong types into nulls.
-    return pl.DataFrame([pl.Series(name, [row[name] for row in taken], dtype=kind, strict=True) for name, kind in schema.items()])
+    return pl.DataFrame([_series(name, [row[name] for row in taken], kind) for name, kind in schema.items()])
+
+
+def _series(name: str, values: list[Any], kind: pl.DataType) -> pl.Series:
+    # Column by column, and lists looked at: polars turns some wrong types into nulls and a lone string into a list.
+    if isinstance(kind, pl.List) and not all(isinstance(value, list | tuple) for value in values):
+        raise TypeError(f"{name} holds a value that is no list")
+    return pl.Series(name, values, dtype=kind, strict=True)
