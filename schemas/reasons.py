@@ -73,6 +73,7 @@ class Reason(StrEnum):
     NEGATIVE_IN_SAME_DOCUMENT = "negative_in_same_document", "from the positive's document, which `mine.same_document` does not allow"
     NEGATIVE_IN_OTHER_SPLIT = "negative_in_other_split", "its text lies in another split"
     NEGATIVE_HOLDS_ANSWER = "negative_holds_answer", "holds the answer or the evidence of this question"
+    NEGATIVE_WITHOUT_WORDS = "negative_without_words", "numbers, rules or symbols without words, or blank"
     NEGATIVE_REPEATED = "negative_repeated", "the same text as an earlier candidate of this pair"
     NEGATIVES_TOO_FEW = "negatives_too_few", "fewer than `mine.negatives` candidates were left for this pair"
     # export: rows of one format

@@ -1,0 +1,454 @@
+"""Mining against exact rows on small corpora, and against brute force on random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from curate.mine import STAGE
+from curate.mine.candidates import RANDOM_TRIES, random_order
+from curate.stage import Batch, Context, Rejection, content_id
+from curate.store import Store, StoreReader
+from curate.text import normalise, shingles
+from schemas.reasons import Reason
+from schemas.settings import MineSettings, Settings
+from schemas.tables import TABLES, frame
+
+Rows = list[dict[str, Any]]
+
+
+class InProcess:
+    """The engine of these tests."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+
+class Corpus:
+    """Tables in the making; every name is turned into an id."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Rows] = {name: [] for name in STAGE.reads}
+
+    def chunk(self, name: str, text: str, split: str = "train", **other: Any) -> str:
+        """One chunk; by default of a document and a cluster of its own."""
+        document = content_id(other.get("document", f"document of {name}"))
+        position = other.get("position", 0)
+        prefix = other.get("prefix", "")
+        row = {"chunk_id": content_id(name), "document_id": document, "position": position, "heading_path": [], "text": text}
+        row |= {"start": 1000 * position, "end": 1000 * position + other.get("length", 900), "passage": prefix + text}
+        row |= {"tokens": 9, "language": "en", "split": split, "cluster_id": document}
+        self.tables["chunks"].append(row)
+        cluster = {"chunk_id": row["chunk_id"], "chunk_cluster_id": content_id(other.get("cluster", name))}
+        self.tables["chunk_clusters"].append(cluster | {"representative": True, "home_split": split, "similarity": 1.0})
+        return str(row["chunk_id"])
+
+    def question(self, name: str, text: str, chunk: str, **other: Any) -> dict[str, Any]:
+        """One question that the filter did not keep, unless `pair` is used."""
+        row = {"question_id": content_id("question", name), "chunk_id": content_id(chunk), "question": text, "style": "heading"}
+        row |= {"answer": other.get("answer"), "evidence": other.get("evidence"), "origin": "extractive", "model": None}
+        row |= {"train_only": False, "imported_pair_id": other.get("imported"), "score": None, "label": None}
+        row["is_positive"] = other.get("is_positive", True)
+        self.tables["questions"].append(row)
+        return row
+
+    def pair(self, name: str, anchor: str, chunk: str, **other: Any) -> str:
+        """A kept question."""
+        if "supplied" in other:
+            other["imported"] = content_id("imported", name)
+            row = {"imported_pair_id": other["imported"], "source": "s", "anchor": anchor, "document_id": content_id("d", name)}
+            row |= {"negatives": other["supplied"], "score": None, "label": None, "is_positive": True}
+            self.tables["imported_pairs"].append(row)
+        question = self.question(name, anchor, chunk, **other)
+        home = next(row for row in self.tables["chunks"] if row["chunk_id"] == content_id(chunk))
+        row = {name: question[name] for name in ("question_id", "chunk_id", "style", "origin", "train_only", "imported_pair_id")}
+        row |= {"pair_id": content_id("pair", name), "anchor": anchor, "positive": home["passage"], "split": home["split"]}
+        row |= {"cluster_id": home["cluster_id"], "is_positive": question["is_positive"], "score": None, "label": None}
+        self.tables["pairs"].append(row)
+        return str(row["pair_id"])
+
+    def by_blocks(self) -> None:
+        """The split went by blocks."""
+        row = {"document_id": content_id("any"), "start": 0, "end": 9, "cluster_id": content_id("any")}
+        self.tables["splits"].append(row | {"split": "train", "method": "blocks"})
+
+    def mine(self, **mine: Any) -> tuple[Rows, list[Rejection], list[str]]:
+        """Rows in key order, rejections and notes; every row is held to the table's contract."""
+        notes: list[str] = []
+        connection = duckdb.connect()
+        store = Store(connection)
+        for table, rows in self.tables.items():
+            store.create(table)
+            store.insert(table, frame(TABLES[table], rows))
+        context = Context(
+            settings=Settings(mine=MineSettings(**mine)),
+            reader=StoreReader(connection, STAGE.reads),
+            engine=InProcess(),
+            progress=lambda done, total: None,
+            note=notes.append,
+        )
+        batches: list[Batch] = list(STAGE.produce(context))
+        connection.close()
+        rows = [dict(row) for batch in batches for row in batch.rows]
+        TABLES["negatives"].validate(frame(TABLES["negatives"], rows))
+        rows.sort(key=lambda row: (row["pair_id"], row["candidate"]))
+        return rows, [rejection for batch in batches for rejection in batch.rejected], notes
+
+
+def brief(rows: Rows) -> list[tuple[Any, ...]]:
+    """What most tests look at."""
+    return [(row["chunk_id"], row["origin"], row["rank"], row["reason"], row["chosen"]) for row in rows]
+
+
+def herons() -> Corpus:
+    """A positive about herons that BM25 finds first, and four lesser hits in falling order."""
+    corpus = Corpus()
+    corpus.chunk("positive", "grey herons nest in tall trees beside quiet rivers every spring")
+    corpus.chunk("second", "grey herons nest in reed beds and on islands")
+    corpus.chunk("third", "grey herons eat fish and frogs and mice")
+    corpus.chunk("fourth", "herons are birds with long legs")
+    corpus.chunk("fifth", "storks and herons fly slowly with rounded wings over the marsh in the evening light")
+    corpus.chunk("unrelated", "copper melts at a high temperature")
+    corpus.pair("one", "where do grey herons nest in spring trees rivers", "positive")
+    return corpus
+
+
+def test_takes_the_best_ranks_of_the_window_and_looks_no_further() -> None:
+    rows, rejected, notes = herons().mine(negatives=2)
+    assert brief(rows) == [(content_id("second"), "bm25", 2, None, 1), (content_id("third"), "bm25", 3, None, 2)]
+    assert [row["state"] for row in rows] == ["negative", "negative"]
+    assert rows[0]["score"] > rows[1]["score"] > 0
+    assert rows[0]["text"] == "grey herons nest in reed beds and on islands"
+    assert (rejected, notes) == ([], [])
+
+
+def test_the_window_begins_and_ends_where_the_settings_say() -> None:
+    rows, rejected, _ = herons().mine(negatives=1, first_rank=4, last_rank=4)
+    assert brief(rows) == [(content_id("fourth"), "bm25", 4, None, 1)]
+    assert rejected == []
+    rows, rejected, notes = herons().mine(negatives=3, first_rank=2, last_rank=3)
+    assert [row["chosen"] for row in rows] == [1, 2]
+    assert [(r.key, r.reason, r.detail, r.state) for r in rejected] == [
+        (content_id("pair", "one"), Reason.NEGATIVES_TOO_FEW, "2 of 3", "quarantined")
+    ]
+    assert notes == ["1 of 1 pairs have fewer than 3 negatives; they give no triplet."]
+
+
+def test_only_passages_of_the_own_split() -> None:
+    corpus = herons()
+    for row in corpus.tables["chunks"]:
+        row["split"] = {content_id("second"): "test", content_id("third"): "gap"}.get(row["chunk_id"], row["split"])
+    rows, _, _ = corpus.mine(negatives=2)
+    assert brief(rows) == [(content_id("fourth"), "bm25", 2, None, 1), (content_id("fifth"), "bm25", 3, None, 2)]
+
+
+def reason_of(corpus: Corpus, chunk: str = "second", **mine: Any) -> str | None:
+    """What stood against one candidate; fails if it was never looked at."""
+    rows, _, _ = corpus.mine(**{"negatives": 2, "first_rank": 1} | mine)
+    return next(row["reason"] for row in rows if row["chunk_id"] == content_id(chunk))
+
+
+def test_the_own_chunk_and_the_same_text_under_another_id_or_heading() -> None:
+    corpus = herons()
+    corpus.chunk("copy", "Grey HERONS nest, in tall trees: beside quiet rivers (every spring).")
+    corpus.chunk("headed", "grey herons nest in tall trees beside quiet rivers every spring", prefix="Birds > Nests\n\n")
+    assert reason_of(corpus, "positive") == Reason.NEGATIVE_EQUALS_POSITIVE
+    assert reason_of(corpus, "copy") == Reason.NEGATIVE_EQUALS_POSITIVE
+    assert reason_of(corpus, "headed") == Reason.NEGATIVE_EQUALS_POSITIVE
+
+
+def test_positives_of_any_question_with_the_same_words_also_of_rejected_ones() -> None:
+    corpus = herons()
+    corpus.question("other", "Where do GREY herons nest, in spring? Trees, rivers!", "second")
+    assert reason_of(corpus) == Reason.NEGATIVE_EQUALS_POSITIVE
+    corpus = herons()
+    corpus.question("other", "where do grey herons nest in spring trees rivers", "second", is_positive=False)
+    assert reason_of(corpus) is None
+
+
+def test_near_copies_by_cluster_and_by_jaccard() -> None:
+    corpus = herons()
+    corpus.chunk_text = None  # type: ignore[attr-defined]
+    corpus.tables["chunk_clusters"][1]["chunk_cluster_id"] = corpus.tables["chunk_clusters"][0]["chunk_cluster_id"]
+    assert reason_of(corpus) == Reason.NEGATIVE_NEAR_DUPLICATE
+    corpus = herons()
+    # 7 five-word shingles of the positive, one more here: 7/8.
+    corpus.chunk("near", "grey herons nest in tall trees beside quiet rivers every spring again")
+    assert reason_of(corpus, "near") == Reason.NEGATIVE_NEAR_DUPLICATE
+    corpus = herons()
+    # 7 shared of 11: below 0.75.
+    corpus.chunk("far", "grey herons nest in tall trees beside quiet rivers every spring and then they leave")
+    assert reason_of(corpus, "far") is None
+
+
+def test_neighbours_and_overlaps_in_the_same_document() -> None:
+    def near(position: int, **other: Any) -> str | None:
+        corpus = herons()
+        corpus.tables["chunks"][0] |= {"document_id": content_id("manual"), "position": 5, "start": 5000, "end": 5900}
+        corpus.chunk("there", "grey herons nest in spring", document="manual", position=position, **other)
+        return reason_of(corpus, "there", same_document=True)
+
+    assert near(4) == Reason.NEGATIVE_OVERLAPS_POSITIVE
+    assert near(6) == Reason.NEGATIVE_OVERLAPS_POSITIVE
+    assert near(3, length=2001) == Reason.NEGATIVE_OVERLAPS_POSITIVE
+    assert near(3, length=2000) is None
+    assert near(7) is None
+
+
+def test_the_same_document_only_where_the_setting_or_the_block_split_allows() -> None:
+    def build() -> Corpus:
+        corpus = herons()
+        corpus.tables["chunks"][0] |= {"document_id": content_id("manual"), "position": 5}
+        corpus.chunk("there", "grey herons nest in spring", document="manual", position=1)
+        return corpus
+
+    assert reason_of(build(), "there") == Reason.NEGATIVE_IN_SAME_DOCUMENT
+    assert reason_of(build(), "there", same_document=True) is None
+    corpus = build()
+    corpus.by_blocks()
+    assert reason_of(corpus, "there") is None
+    _, _, notes = corpus.mine()
+    assert notes == ["Few documents: negatives may come from other sections of the positive's own document."]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"evidence": "Reed beds"}, Reason.NEGATIVE_HOLDS_ANSWER),
+        ({"evidence": "reed bed"}, None),
+        ({"evidence": " ."}, None),
+        ({"answer": "in reed beds"}, Reason.NEGATIVE_HOLDS_ANSWER),
+        ({"answer": "reed beds"}, None),
+        ({"answer": "nest in  Reed"}, Reason.NEGATIVE_HOLDS_ANSWER),
+        ({"answer": "on islands..."}, Reason.NEGATIVE_HOLDS_ANSWER),
+        ({"answer": "islands"}, None),
+    ],
+)
+def test_the_answer_or_the_evidence_stands_in_it(given: dict[str, str], reason: Reason | None) -> None:
+    corpus = herons()
+    corpus.tables["questions"][0] |= given
+    assert reason_of(corpus) == reason
+
+
+def test_the_answer_given_to_another_question_with_the_same_words() -> None:
+    corpus = herons()
+    corpus.question("other", "Where do grey herons nest in spring trees rivers", "unrelated", answer="on islands and in reeds")
+    corpus.tables["questions"][1]["answer"] = "reed beds and on islands"
+    assert reason_of(corpus) == Reason.NEGATIVE_HOLDS_ANSWER
+
+
+def test_a_second_candidate_with_the_same_text_or_cluster() -> None:
+    corpus = herons()
+    corpus.chunk("again", "Grey herons nest in reed beds, and on islands!")
+    rows, _, _ = corpus.mine(negatives=2)
+    assert [(row["reason"], row["chosen"]) for row in rows] == [(None, 1), (Reason.NEGATIVE_REPEATED, None), (None, 2)]
+    corpus = herons()
+    corpus.tables["chunk_clusters"][2]["chunk_cluster_id"] = corpus.tables["chunk_clusters"][1]["chunk_cluster_id"]
+    assert reason_of(corpus, "third") == Reason.NEGATIVE_REPEATED
+
+
+def test_a_near_copy_in_another_split() -> None:
+    corpus = herons()
+    corpus.chunk("elsewhere", "anything", split="test", cluster="second")
+    assert reason_of(corpus) == Reason.NEGATIVE_IN_OTHER_SPLIT
+
+
+def test_supplied_negatives_come_first_and_are_guarded() -> None:
+    corpus = herons()
+    corpus.chunk("tested", "a text of the test split", split="test")
+    corpus.tables["pairs"].clear()
+    corpus.tables["questions"].clear()
+    supplied = [
+        "Grey herons nest in tall trees beside quiet rivers every spring!",
+        "A text of the TEST split.",
+        "— ! —",
+        "my own negative about bees",
+        "My own negative, about bees",
+        "copper melts at a high temperature",
+        "a third of my own",
+        "",
+    ]
+    pair = corpus.pair("mine", "where do grey herons nest", "positive", supplied=supplied)
+    rows, rejected, notes = corpus.mine(negatives=2)
+    assert brief(rows) == [
+        (content_id("positive"), "supplied", None, "negative_equals_positive", None),
+        (None, "supplied", None, "negative_in_other_split", None),
+        (None, "supplied", None, "negative_without_words", None),
+        (None, "supplied", None, None, 1),
+        (None, "supplied", None, "negative_repeated", None),
+        (content_id("unrelated"), "supplied", None, None, 2),
+        (None, "supplied", None, None, None),
+    ]
+    assert {row["pair_id"] for row in rows} == {pair}
+    assert [row["candidate"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["state"] for row in rows].count("negative") == 3
+    assert (rejected, notes) == ([], [])
+
+
+def test_bm25_fills_what_the_supplied_ones_leave() -> None:
+    corpus = herons()
+    corpus.tables["pairs"].clear()
+    corpus.tables["questions"].clear()
+    corpus.pair("mine", "where do grey herons nest in spring trees rivers", "positive", supplied=["bees make honey"])
+    rows, _, _ = corpus.mine(negatives=2)
+    assert brief(rows) == [(None, "supplied", None, None, 1), (content_id("second"), "bm25", 2, None, 2)]
+
+
+def test_random_passages_fill_a_window_that_ends_early() -> None:
+    corpus = Corpus()
+    corpus.chunk("positive", "alpha beta gamma")
+    corpus.chunk("top", "alpha beta gamma delta epsilon")
+    for name in "uvwxyz":
+        corpus.chunk(name, f"unlike {name}{name}")
+    corpus.pair("one", "alpha beta gamma delta epsilon", "positive")
+    rows, rejected, notes = corpus.mine(negatives=3)
+    assert brief(rows)[0] == (content_id("positive"), "bm25", 2, "negative_equals_positive", None)
+    assert [(row["origin"], row["rank"], row["score"]) for row in rows[1:]] == [("random", None, None)] * 3
+    assert rejected == []
+    assert notes == ["1 of 1 pairs took random negatives, because BM25 found too few in their split."]
+    rows, rejected, _ = corpus.mine(negatives=8)
+    assert [row["chosen"] for row in rows] == [None, 1, 2, 3, 4, 5, 6, 7]
+    # Ranked above the window, so the likeliest false negative: the last resort.
+    assert rows[-1]["chunk_id"] == content_id("top")
+    assert [rejection.detail for rejection in rejected] == ["7 of 8"]
+
+
+def test_no_random_passages_where_the_window_was_full() -> None:
+    corpus = herons()
+    corpus.tables["chunks"][1]["document_id"] = corpus.tables["chunks"][0]["document_id"]
+    rows, rejected, _ = corpus.mine(negatives=1, last_rank=2)
+    assert [row["reason"] for row in rows] == ["negative_overlaps_positive"]
+    assert [rejection.detail for rejection in rejected] == ["0 of 1"]
+
+
+def test_random_order_is_seeded_bounded_and_complete() -> None:
+    mine = MineSettings(first_rank=2)
+    order = random_order(10, [3, 5], mine, "a")
+    assert sorted(order) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
+    assert order[-1] == 3
+    assert order == random_order(10, [3, 5], mine, "a")
+    assert len({tuple(random_order(10, [], mine, f"seed {i}")) for i in range(30)}) == 10
+    assert len(random_order(1000, [], mine, "a")) == RANDOM_TRIES
+    assert random_order(0, [], mine, "a") == []
+
+
+def test_pairs_that_are_not_positive_get_none() -> None:
+    corpus = herons()
+    corpus.tables["pairs"][0]["is_positive"] = False
+    assert corpus.mine() == ([], [], [])
+
+
+def test_both_engines_agree_but_for_the_scores() -> None:
+    def states(engine: str) -> Rows:
+        corpus = herons()
+        for number in range(12):
+            # Without them most words stand in half of the passages, where rank-bm25's idf is 0 or made up.
+            corpus.chunk(f"other {number}", f"another matter {number}")
+        rows, _, _ = corpus.mine(negatives=3, engine=engine)
+        return [{name: row[name] for name in row if name != "score"} for row in rows]
+
+    assert states("bm25s") == states("rank-bm25")
+    assert len(states("bm25s")) == 3
+
+
+WORDS = ["oak", "elm", "fir", "yew", "ash", "bay"]
+SPLITS = st.sampled_from(["train", "train", "train", "dev", "test", "gap"])
+TEXT = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join)
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> Corpus:
+    """Small worlds of six words, so that copies, near-copies and shared anchors abound."""
+    corpus = Corpus()
+    size = draw(st.integers(1, 14))
+    for number in range(size):
+        document = f"d{draw(st.integers(0, 4))}"
+        prefix = draw(st.sampled_from(["", "", "oak elm\n\n"]))
+        corpus.chunk(str(number), draw(TEXT), draw(SPLITS), document=document, position=number, prefix=prefix)
+    groups = [draw(st.integers(0, size - 1)) for _ in range(size)]
+    for number, row in enumerate(corpus.tables["chunk_clusters"]):
+        row["chunk_cluster_id"] = content_id("cluster", str(groups[number]))
+    for number in range(draw(st.integers(1, 6))):
+        chunk = str(draw(st.integers(0, size - 1)))
+        anchor = draw(st.sampled_from(["oak elm", "Oak, elm!", "fir", "yew ash bay", "none of these"]))
+        answer = draw(st.none() | TEXT)
+        if draw(st.booleans()) or corpus.tables["chunks"][int(chunk)]["split"] == "gap":
+            corpus.question(str(number), anchor, chunk, answer=answer)
+        else:
+            supplied = draw(st.lists(TEXT, max_size=2))
+            corpus.pair(str(number), anchor, chunk, answer=answer, **({"supplied": supplied} if supplied else {}))
+    return corpus
+
+
+def jaccard(first: str, second: str) -> float:
+    """Over five-word shingles."""
+    a, b = shingles(first, 5), shingles(second, 5)
+    return len(a & b) / len(a | b)
+
+
+def broken_promises(corpus: Corpus, pair: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with one chosen negative, found by comparing it with everything."""
+    chunks = {chunk["chunk_id"]: chunk for chunk in corpus.tables["chunks"]}
+    clusters = {entry["chunk_id"]: entry["chunk_cluster_id"] for entry in corpus.tables["chunk_clusters"]}
+    same = [q for q in corpus.tables["questions"] if normalise(q["question"]) == normalise(pair["anchor"])]
+    mine = chunks.get(row["chunk_id"] or "")
+    for question in same:
+        positive = chunks[question["chunk_id"]]
+        if normalise(row["text"]) in (normalise(positive["text"]), normalise(positive["passage"])):
+            yield "equal"
+        if jaccard(row["text"], positive["passage"]) >= 0.75:
+            yield "near"
+        if mine and clusters[mine["chunk_id"]] == clusters[positive["chunk_id"]]:
+            yield "cluster"
+        if mine and mine["document_id"] == positive["document_id"]:
+            yield "document"
+        answer = normalise(question["answer"] or "")
+        if len(answer.split()) >= 3 and f" {answer} " in f" {normalise(row['text'])} ":
+            yield "answer"
+    for other in chunks.values():
+        outside = other["split"] != pair["split"]
+        if outside and mine and clusters[mine["chunk_id"]] == clusters[other["chunk_id"]]:
+            yield "split"
+        if (
+            outside
+            and row["origin"] == "supplied"
+            and normalise(row["text"]) in map(normalise, (other["text"], other["passage"]))
+        ):
+            yield "split of supplied"
+    if mine and mine["split"] != pair["split"]:
+        yield "not its split"
+
+
+@given(corpora(), st.integers(1, 3))
+@settings(max_examples=70, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_chosen_negatives_keep_every_promise(corpus: Corpus, k: int) -> None:
+    rows, rejected, _ = corpus.mine(negatives=k)
+    short = {rejection.key: rejection.detail for rejection in rejected}
+    for pair in corpus.tables["pairs"]:
+        own = [row for row in rows if row["pair_id"] == pair["pair_id"]]
+        chosen = [row for row in own if row["chosen"]]
+        assert [row["chosen"] for row in chosen] == list(range(1, len(chosen) + 1))
+        assert short.get(pair["pair_id"]) == (None if len(chosen) == k else f"{len(chosen)} of {k}")
+        assert [found for row in chosen for found in broken_promises(corpus, pair, row)] == []
+        texts = [normalise(row["text"]) for row in chosen]
+        assert len(set(texts)) == len(texts)
+        assert all((row["reason"] is None) == (row["state"] == "negative") for row in own)
+        # Too few only when nothing of the split is left to look at.
+        pool = {chunk["chunk_id"] for chunk in corpus.tables["chunks"] if chunk["split"] == pair["split"]}
+        assert len(chosen) == k or pool <= {row["chunk_id"] for row in own}
+
+
+def test_the_rows_do_not_depend_on_the_order_of_the_tables() -> None:
+    corpus = herons()
+    corpus.pair("two", "herons fly slowly in the evening", "fifth")
+    before = corpus.mine(negatives=2)
+    for rows in corpus.tables.values():
+        rows.reverse()
+    assert corpus.mine(negatives=2) == before
+    assert pl.DataFrame(before[0]).height == 4
