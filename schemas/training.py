@@ -1,0 +1,98 @@
+"""Settings of training, evaluation and the verdict; apart from `Settings`, so that they never touch a build's fingerprint."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from schemas.errors import SettingsError
+from schemas.settings import Section
+
+S = TypeVar("S", bound=Section)
+
+
+class TrainSettings(Section):
+    """A dataset folder in, a model folder out. Defaults are those of the sentence-transformers guides."""
+
+    loss: Literal["MultipleNegativesRankingLoss"] = Field(
+        "MultipleNegativesRankingLoss", description="Loss, by its name in sentence-transformers."
+    )
+    data: Literal["auto", "triplets", "pairs"] = Field(
+        "auto", description="Rows to train on; auto: triplets, or pairs when there are no triplets."
+    )
+    epochs: int = Field(1, ge=1, description="Passes over the training rows.")
+    max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
+    batch_size: int = Field(32, ge=2, description="Rows a step; each row's passages are the other rows' negatives.")
+    learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate.")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
+    max_seq_length: int | None = Field(None, ge=8, description="Tokens of a text that are read; unset: the model's own limit.")
+    evaluate_every: int | None = Field(
+        None, ge=1, description="Steps between evaluations on dev, each with a checkpoint; unset: once an epoch."
+    )
+    limit: int | None = Field(None, ge=2, description="At most this many training rows, chosen by hash of seed and row.")
+    seed: int = Field(13, ge=0, description="Seed of the order of rows and of dropout.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 on a GPU that has it, else fp16 on a GPU, else fp32."
+    )
+    encode_batch_size: int = Field(64, ge=1, description="Texts embedded at once in evaluations.")
+
+
+class EvaluateSettings(Section):
+    """Runs and models in, metrics and intervals out."""
+
+    depth: int = Field(100, ge=10, description="Ranks kept of each query.")
+    draws: int = Field(2000, ge=100, description="Bootstrap draws.")
+    seed: int = Field(13, ge=0, description="Seed of the bootstrap and of the sampled passage pairs.")
+    max_seq_length: int | None = Field(None, ge=8, description="Tokens of a text that are read; unset: each model's own limit.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to embed.")
+    encode_batch_size: int = Field(64, ge=1, description="Texts embedded at once.")
+
+
+class VerdictSettings(Section):
+    """Bounds of the verdict."""
+
+    min_gain: float = Field(0.01, ge=0, description="Least mean gain in nDCG@10 over the untuned model that is worth shipping.")
+    max_forgetting: float = Field(0.03, ge=0, description="Largest loss in Spearman correlation on general similarity.")
+    max_similarity_rise: float = Field(
+        0.2, gt=0, description="Largest rise of the mean cosine of random passage pairs; more means the embeddings collapse."
+    )
+    min_real_queries: int = Field(50, ge=1, description="Real queries below which nothing is proven.")
+    min_clusters: int = Field(10, ge=2, description="Document clusters below which a bootstrap interval is too narrow to trust.")
+
+
+def section_from_sets(model: type[S], sets: Sequence[str]) -> S:
+    """One of the sections above from `key=value` strings (values as TOML, else as plain text).
+
+    Raises SettingsError naming every fault at once.
+    """
+    tree: dict[str, Any] = {}
+    faults: list[str] = []
+    for item in sets:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {item}: write it as key=value, for example --set epochs=3")
+            continue
+        tree[key.strip()] = _toml_value(text.strip())
+    try:
+        section = model.model_validate(tree)
+    except ValidationError as error:
+        faults += [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors()]
+    if faults:
+        raise SettingsError("; ".join(faults), where="settings", next_step=f"keys: {', '.join(model.model_fields)}")
+    return section
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    key = ".".join(str(part) for part in location)
+    return f"{key}: no such setting" if kind == "extra_forbidden" else f"{key}: {message}"

@@ -1,0 +1,151 @@
+"""Embedding models: loaded safely, named by the hash of their weights, and used to embed."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import SettingsError, TrainingError
+
+INSTALL = 'pip install "curate-embeddings[train]"'
+
+Embeddings = npt.NDArray[np.float32]
+
+
+def third_party(*names: str) -> Any:
+    """The first of these modules that is there (a library's new path, then its old one); TrainingError says what to install."""
+    for name in names:
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            fault = error
+    raise TrainingError(f"{names[0].partition('.')[0]} is not installed: {fault}", next_step=INSTALL) from fault
+
+
+def load_model(name: str, *, device: str = "auto", max_seq_length: int | None = None) -> Any:
+    """A SentenceTransformer from a folder or a hub name; code from the hub is never run.
+
+    Raises TrainingError when the folder holds no model or the hub cannot be reached.
+    """
+    library = third_party("sentence_transformers")
+    local = Path(name).expanduser()
+    if not local.exists() and _looks_like_path(name):
+        raise TrainingError(
+            "no such model folder", where=name, next_step="give a folder that holds a sentence-transformers model"
+        )
+    with _quiet():
+        try:
+            model = library.SentenceTransformer(
+                str(local) if local.exists() else name, device=None if device == "auto" else device, trust_remote_code=False
+            )
+        except Exception as error:  # libraries raise anything here, from OSError to RuntimeError
+            raise _cannot_load(name, local.exists(), error) from error
+    # Otherwise every saved checkpoint asks the hub about the model's name.
+    model.model_card_data.local_files_only = True
+    if max_seq_length is not None:
+        model.max_seq_length = _within_positions(model, max_seq_length, name)
+    return model
+
+
+def weights_sha256(model: Any) -> str:
+    """Hex sha256 over names, shapes, types and bytes of all weights: the same wherever the model was loaded from."""
+    digest = sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        array = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {tuple(array.shape)} {array.dtype}\n".encode())
+        digest.update(array.flatten().view(third_party("torch").uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def embed(model: Any, texts: Sequence[str], kind: Literal["query", "document"], batch_size: int = 64) -> Embeddings:
+    """Unit vectors [texts, dimensions] in float32; equal texts get equal vectors. The model's own prompts for `kind` are used."""
+    unique = sorted(set(texts), key=lambda text: (len(text), text))
+    encode = model.encode_query if kind == "query" else model.encode_document
+    vectors = np.asarray(
+        encode(unique, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False),
+        dtype=np.float32,
+    )
+    if not np.isfinite(vectors).all():
+        raise TrainingError(
+            "the model's embeddings are not numbers", next_step="its weights are broken; train with a lower learning rate"
+        )
+    place = {text: index for index, text in enumerate(unique)}
+    return vectors[[place[text] for text in texts]]
+
+
+def prompts(model: Any, columns: Sequence[str]) -> dict[str, str]:
+    """Column → the prompt the model puts before such texts, so that training reads what serving reads."""
+    known = getattr(model, "prompts", None) or {}
+    document = known.get("document") or known.get("passage") or ""
+    found = {column: known.get("query", "") if column == "anchor" else document for column in columns}
+    return {column: prompt for column, prompt in found.items() if prompt}
+
+
+def count_overlong(model: Any, texts: Sequence[str]) -> int:
+    """How many of the texts have more tokens than the model reads; 0 when it has no limit."""
+    limit, tokenizer = model.max_seq_length, getattr(model, "tokenizer", None)
+    if limit is None or not callable(tokenizer):
+        return 0
+    count = 0
+    for start in range(0, len(texts), 1000):
+        batch = tokenizer(list(texts[start : start + 1000]), truncation=False, padding=False, verbose=False)["input_ids"]
+        count += sum(len(ids) > limit for ids in batch)
+    return count
+
+
+def free_memory() -> None:
+    """Give back what dropped models held, on the GPU too."""
+    gc.collect()
+    torch = third_party("torch")
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _looks_like_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
+
+
+def _cannot_load(name: str, local: bool, error: Exception) -> TrainingError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    if local:
+        return TrainingError(
+            f"no usable model in this folder: {reason}", where=name, next_step="give a sentence-transformers folder"
+        )
+    return TrainingError(
+        f"the model could not be fetched from the Hugging Face hub: {reason}",
+        where=name,
+        next_step="check the name and the network, or download the model elsewhere and pass its folder (--model PATH)",
+    )
+
+
+def _within_positions(model: Any, wanted: int, name: str) -> int:
+    inner = getattr(model[0], "auto_model", None)
+    positions = getattr(getattr(inner, "config", None), "max_position_embeddings", None)
+    if isinstance(positions, int) and wanted > positions:
+        raise SettingsError(
+            f"max_seq_length {wanted} is more than the {positions} positions of the model",
+            where=name,
+            next_step=f"at most {positions}",
+        )
+    return wanted
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the libraries: progress is ours to show."""
+    logging = third_party("transformers.utils.logging")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
