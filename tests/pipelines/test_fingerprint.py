@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curate.stage import Batch, Context, Stage
+from pipelines.fingerprint import Fingerprint, code_digest, differences, fingerprint, used_settings
+from schemas.settings import Settings, load_settings
+
+
+def produce(context: Context) -> Iterator[Batch]:
+    yield from ()
+
+
+def stage(**changes: Any) -> Stage:
+    values = {"name": "chunk", "reads": ("documents",), "writes": ("chunks",), "produce": produce, "settings": ("chunk",)} | changes
+    return Stage(**values)
+
+
+@given(st.integers(16, 4096), st.integers(0, 99))
+def test_it_changes_if_and_only_if_a_used_setting_changes(max_tokens: int, seed: int) -> None:
+    base = fingerprint(stage(), Settings(), {"documents": "1"})
+    other = fingerprint(stage(), load_settings(None, [f"chunk.max_tokens={max_tokens}", f"seed={seed}"]), {"documents": "1"})
+    assert (base.digest() == other.digest()) == (max_tokens == Settings().chunk.max_tokens)
+
+
+def test_differences_are_named_as_the_user_knows_them() -> None:
+    old = fingerprint(stage(libraries=("duckdb",)), Settings(), {"documents": "1"})
+    new = Fingerprint(
+        old.code, {"duckdb": "9.9"}, {}, {**old.settings, "chunk.max_tokens": 512, "chunk.tokenizer": "x"}, {"documents": "2"}
+    )
+    duckdb = old.libraries["duckdb"]
+    assert differences(old, new) == [
+        "chunk.max_tokens 256 → 512",
+        'chunk.tokenizer unset → "x"',
+        "documents changed",
+        f"duckdb {duckdb} → 9.9",
+    ]
+    assert differences(old, old) == []
+
+
+def test_it_survives_json() -> None:
+    old = fingerprint(stage(libraries=("duckdb", "no-such-library")), Settings(), {"documents": "1"})
+    assert Fingerprint.from_json(old.to_json()) == old
+    assert old.libraries["no-such-library"] == "absent"
+
+
+def test_how_calls_are_made_is_no_part_of_it() -> None:
+    used = used_settings(Settings(), ("llm.generator",))
+    assert "llm.generator.model" in used
+    assert not {"llm.generator.timeout_s", "llm.generator.api_key_env", "llm.generator.retries", "llm.generator.concurrency"} & set(used)
+
+
+@pytest.fixture
+def fresh_caches() -> Iterator[None]:
+    from pipelines import fingerprint as module
+
+    module.code_digest.cache_clear()
+    module._tree.cache_clear()
+    yield
+    module.code_digest.cache_clear()
+    module._tree.cache_clear()
+
+
+def test_comments_and_docstrings_shape_no_row(fresh_caches: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    from pipelines import fingerprint as module
+
+    def digest(text: str) -> str:
+        path = tmp_path / "stage.py"
+        path.write_text(text)
+        module.code_digest.cache_clear()
+        module._tree.cache_clear()
+        monkeypatch.setattr(module, "_source", lambda name: path if name == "curate.stage" else None)
+        return code_digest("curate.stage")
+
+    base = digest('"""One."""\ndef f():\n    """Doc."""\n    return 1\n')
+    assert digest('"""Two."""\n# a comment\ndef f():\n    """Other."""\n    return 1\n') == base
+    assert digest('"""One."""\ndef f():\n    """Doc."""\n    return 2\n') != base
