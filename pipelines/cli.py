@@ -176,6 +176,54 @@ def sql(folder: Path, query: str, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("dataset", type=FOLDER, metavar="DATASET")
+@click.option("--out", type=FOLDER, required=True, metavar="MODEL", help="Model folder to write.")
+@click.option("--model", required=True, metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One training setting, e.g. epochs=3.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def train(dataset: Path, out: Path, model: str, sets: tuple[str, ...], as_json: bool) -> None:
+    """Train a model on a DATASET folder; the best checkpoint by dev nDCG@10 is kept. Run it again to go on."""
+    from dataclasses import asdict
+
+    from pipelines.console import StepConsole, train_lines
+    from pipelines.look import as_json as to_json
+    from schemas.training import TrainSettings, section_from_sets
+    from train.trainer import train_model
+
+    with StepConsole() as console:
+        result = train_model(dataset, out, model, section_from_sets(TrainSettings, sets), console.step)
+    click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(dataset), str(out))))
+
+
+@main.command()
+@click.argument("model", metavar="MODEL")
+@click.argument("dataset", type=FOLDER, metavar="DATASET")
+@click.option("--base", metavar="NAME_OR_PATH", help="Base model to compare with (else the one MODEL was trained from).")
+@click.option("--split", type=click.Choice(["test", "dev"]), default="test", show_default=True, help="Synthetic queries to use.")
+@click.option("--queries", type=FILE, help="Your own queries: BEIR, or questions with document and answer (no --qrels then).")
+@click.option("--qrels", type=FILE, help="Judgements of your own queries (BEIR; chunk or document ids).")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One evaluation setting, e.g. draws=5000.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def evaluate(model: str, dataset: Path, sets: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """BM25, base and tuned MODEL side by side on a DATASET folder's test queries or on your own, with a verdict."""
+    from dataclasses import asdict
+
+    from pipelines.console import StepConsole
+    from pipelines.evaluation import Test, compare, evaluation_lines
+    from pipelines.look import as_json as to_json
+    from schemas.training import EvaluateSettings, section_from_sets
+
+    settings = section_from_sets(EvaluateSettings, sets)
+    eval_set = Test(options["split"], options["queries"], options["qrels"]).load(dataset)
+    with StepConsole() as console:
+        evaluation, verdict = compare(model, options["base"], eval_set, settings, console.step)
+    if as_json:
+        click.echo(to_json({"verdict": asdict(verdict), "evaluation": asdict(evaluation)}))
+    else:
+        click.echo("\n".join(evaluation_lines(evaluation, verdict)))
+
+
+@main.command()
 @click.argument("folder", type=FOLDER, metavar="DIR")
 def sample(folder: Path) -> None:
     """Write a real corpus to try things on: the Python language reference of this interpreter."""

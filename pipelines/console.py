@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from pipelines.runner import StageResult
+    from train.trainer import TrainResult
 
 PLAIN_INTERVAL_S = 10.0
 CELL = 90
@@ -41,8 +42,13 @@ class BuildConsole(AbstractContextManager["BuildConsole"]):
 
     def stage_started(self, name: str, reasons: Sequence[str]) -> None:
         """Say which stage runs and why; start a bar on a terminal."""
+        self.step_started(name, printable(", ".join(reasons)))
+
+    def step_started(self, name: str, why: str = "") -> None:
+        """Name a step; start a bar on a terminal."""
+        self._stop_bar()
         self._stage, self._last = name, time.monotonic()
-        self.out.print(Text(f"{name}: {printable(', '.join(reasons))}"))
+        self.out.print(Text(f"{name}: {why}" if why else name))
         if self.out.is_terminal:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -75,6 +81,36 @@ class BuildConsole(AbstractContextManager["BuildConsole"]):
         if self._bar is not None:
             self._bar.stop()
             self._bar = self._task = None
+
+
+class StepConsole(AbstractContextManager["StepConsole"]):
+    """Progress of training and evaluation: a bar on a terminal, plain lines otherwise."""
+
+    def __init__(self) -> None:
+        self._build = BuildConsole()
+        self._step = ""
+
+    def __exit__(self, *_: object) -> None:
+        self._build.__exit__()
+
+    def step(self, name: str, done: int, total: int | None) -> None:
+        """Show one step's progress; a new name begins a new step."""
+        if name != self._step:
+            self._build.step_started(name)
+            self._step = name
+        self._build.progress(done, total)
+
+
+def train_lines(result: TrainResult, dataset: str, out: str) -> list[str]:
+    """What a training did, in lines for people, with the next command."""
+    lines = [f"model: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
+    lines.append(
+        f"{result.rows:,} {result.format}, {result.steps:,} steps on {result.device} ({result.precision}), {result.seconds:.0f} s"
+    )
+    if result.base_dev and result.best_dev:
+        lines += [f"dev {name}: base {result.base_dev[name]:.4f}, tuned {result.best_dev[name]:.4f}" for name in result.base_dev]
+    lines += [f"- {printable(note)}" for note in result.notes]
+    return [*lines, "next:", f"  curate evaluate {printable(out)} {printable(dataset)}"]
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
