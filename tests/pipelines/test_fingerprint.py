@@ -17,7 +17,13 @@ def produce(context: Context) -> Iterator[Batch]:
 
 
 def stage(**changes: Any) -> Stage:
-    values = {"name": "chunk", "reads": ("documents",), "writes": ("chunks",), "produce": produce, "settings": ("chunk",)} | changes
+    values = {
+        "name": "chunk",
+        "reads": ("documents",),
+        "writes": ("chunks",),
+        "produce": produce,
+        "settings": ("chunk",),
+    } | changes
     return Stage(**values)
 
 
@@ -52,7 +58,12 @@ def test_it_survives_json() -> None:
 def test_how_calls_are_made_is_no_part_of_it() -> None:
     used = used_settings(Settings(), ("llm.generator",))
     assert "llm.generator.model" in used
-    assert not {"llm.generator.timeout_s", "llm.generator.api_key_env", "llm.generator.retries", "llm.generator.concurrency"} & set(used)
+    assert not {
+        "llm.generator.timeout_s",
+        "llm.generator.api_key_env",
+        "llm.generator.retries",
+        "llm.generator.concurrency",
+    } & set(used)
 
 
 @pytest.fixture

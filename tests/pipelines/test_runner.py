@@ -68,7 +68,9 @@ class World:
     def flow(self) -> tuple[Stage, ...]:
         return (
             Stage("ingest", (), ("documents", "imported_pairs"), self.ingest, settings=("ingest",)),
-            Stage("deduplicate", ("documents",), ("document_clusters",), self.deduplicate, ("deduplicate",), conserves="documents"),
+            Stage(
+                "deduplicate", ("documents",), ("document_clusters",), self.deduplicate, ("deduplicate",), conserves="documents"
+            ),
             Stage("split", ("document_clusters",), ("splits",), self.split, settings=("split", "seed")),
         )
 
