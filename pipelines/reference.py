@@ -7,6 +7,7 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -117,3 +118,21 @@ def _attribute_docs(model: type) -> dict[str, str]:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             found[field.target.id] = str(ast.literal_eval(text.value))
     return found
+
+
+def write_pages(root: Path) -> None:
+    """Write the generated pages of docs/ and the generated tables of the README."""
+    for name, page in PAGES.items():
+        (root / "docs" / name).write_text(page(), encoding="utf-8")
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for marker, table in (("flow", flow_table), ("exit-codes", exit_codes_table)):
+        begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        before, _, rest = text.partition(begin)
+        after = rest.partition(end)[2] if end in rest else rest
+        text = f"{before}{begin}\n{table()}\n{end}{after}"
+    readme.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_pages(Path(__file__).resolve().parents[1])

@@ -1,0 +1,81 @@
+"""Public facts are true: generated pages match their files, the README's tables and commands match the program."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+from pipelines.reference import PAGES, exit_codes_table, flow_table, settings_toml
+from schemas.errors import EXIT_CODES, CurateError
+from schemas.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_generated_page_is_up_to_date(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name](), "run `python -m pipelines.reference`"
+
+
+def test_the_settings_file_loads_to_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "curate.toml"
+    path.write_text(settings_toml(), encoding="utf-8")
+    assert load_settings(path) == Settings()
+    assert len(tomllib.loads(settings_toml())) >= len(Settings.model_fields) - 1
+
+
+@pytest.mark.parametrize(("marker", "table"), [("flow", flow_table), ("exit-codes", exit_codes_table)])
+def test_the_readme_has_the_generated_tables(marker: str, table: object) -> None:
+    assert callable(table)
+    assert f"<!-- {marker} -->\n{table()}\n<!-- /{marker} -->" in README, "run `python -m pipelines.reference`"
+
+
+def test_every_error_class_has_a_documented_exit_code() -> None:
+    def codes(kind: type[CurateError]) -> set[int]:
+        return {kind.exit_code}.union(*(codes(child) for child in kind.__subclasses__()))
+
+    assert codes(CurateError) | {0} == set(EXIT_CODES)
+
+
+def commands_in(text: str) -> list[list[str]]:
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.S)
+    lines = [part.strip() for block in blocks for line in block.splitlines() for part in line.split("#")[0].split("&&")]
+    return [line.split() for line in lines if line.startswith("curate ")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md"])
+def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
+    found = commands_in((ROOT / page).read_text(encoding="utf-8"))
+    assert found
+    for _, name, *words in found:
+        command = main.commands[name]
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, name
+
+
+def test_every_setting_named_in_the_docs_exists() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for key in re.findall(r"--set ((?!epochs|draws)[a-z_.]+)=", page.read_text(encoding="utf-8")):
+            Settings().section(key)
+
+
+def test_every_command_has_a_documented_purpose_and_help_for_each_option() -> None:
+    for name in main.list_commands(click.Context(main)):
+        command = main.commands[name]
+        assert command.help, name
+        for parameter in command.params:
+            assert not isinstance(parameter, click.Option) or parameter.help, (name, parameter.name)
+        assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
