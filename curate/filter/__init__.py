@@ -1,0 +1,94 @@
+"""Applies the thresholds: first to each question's checks, then to all questions that are left, together.
+
+One row in: a question with its checks. One row out: a pair (anchor, passage), or the reason there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from curate.filter.anchors import Anchor, conflicts
+from curate.filter.gates import is_measured, judge
+from curate.stage import Batch, Context, Rejection, Stage, content_id
+from schemas.reasons import Reason
+
+ROWS_AT_A_TIME = 8192
+
+
+def produce(context: Context) -> Iterator[Batch]:
+    """Judge every question alone, then the rest together, then join what is kept with its passages."""
+    total = context.reader.count("questions")
+    done = 0
+    left: list[Anchor] = []
+    for rows in _pages(context):
+        verdicts = [judge(row, context.settings.filter) for row in rows]
+        left += [_anchor(row) for row, verdict in zip(rows, verdicts, strict=True) if verdict is None]
+        done += len(rows)
+        context.progress(done, total)
+        yield Batch("pairs", rejected=[verdict for verdict in verdicts if verdict is not None])
+    kept = {anchor.question_id for anchor in left}
+    dropped: list[Rejection] = []
+    for anchor, reason, detail in conflicts(left, context.settings.filter.duplicate_threshold):
+        kept.discard(anchor.question_id)
+        dropped.append(_rejection(anchor, reason, detail))
+    yield Batch("pairs", rejected=sorted(dropped, key=lambda rejection: rejection.key))
+    yield from _pairs(context, kept)
+
+
+def _pages(context: Context) -> Iterator[list[dict[str, Any]]]:
+    after = ""
+    while True:
+        rows = context.reader.query("filter_questions", {"after": after, "size": ROWS_AT_A_TIME}).to_dicts()
+        if not rows:
+            return
+        yield rows
+        after = rows[-1]["question_id"]
+
+
+def _anchor(row: dict[str, Any]) -> Anchor:
+    return Anchor(
+        question_id=row["question_id"],
+        question=row["question"],
+        chunk_id=row["chunk_id"],
+        chunk_cluster_id=row["chunk_cluster_id"],
+        split=row["split"],
+        origin=row["origin"],
+        measured=is_measured(row),
+    )
+
+
+def _rejection(anchor: Anchor, reason: Reason, detail: str) -> Rejection:
+    known = {"question": anchor.question, "chunk_id": anchor.chunk_id, "origin": anchor.origin, "split": anchor.split}
+    return Rejection(anchor.question_id, reason, detail, known)
+
+
+def _pairs(context: Context, kept: set[str]) -> Iterator[Batch]:
+    for chunks in context.reader.batches("chunks", size=1024, columns=("chunk_id", "passage", "split", "cluster_id")):
+        by_id = {row["chunk_id"]: row for row in chunks.iter_rows(named=True)}
+        span = {"first": chunks["chunk_id"][0], "last": chunks["chunk_id"][-1]}
+        questions = context.reader.query("filter_kept", span).iter_rows(named=True)
+        yield Batch("pairs", [_pair(row, by_id[row["chunk_id"]]) for row in questions if row["question_id"] in kept])
+
+
+def _pair(question: dict[str, Any], chunk: dict[str, Any]) -> dict[str, Any]:
+    copied = ("question_id", "chunk_id", "style", "origin", "train_only", "imported_pair_id", "is_positive", "score", "label")
+    return {
+        "pair_id": content_id("pair", question["question_id"]),
+        "anchor": question["question"],
+        "positive": chunk["passage"],
+        "split": chunk["split"],
+        "cluster_id": chunk["cluster_id"],
+        **{name: question[name] for name in copied},
+    }
+
+
+STAGE = Stage(
+    name="filter",
+    reads=("questions", "checks", "chunks", "chunk_clusters"),
+    writes=("pairs",),
+    produce=produce,
+    settings=("filter",),
+    files=("sql/filter_questions.sql", "sql/filter_kept.sql"),
+    conserves="questions",
+)

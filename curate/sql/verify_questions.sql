@@ -1,0 +1,5 @@
+-- One row is a question to be checked, of the chunks after $after up to and with $upto.
+SELECT question_id, chunk_id, question, style, evidence
+FROM questions
+WHERE chunk_id > $after AND chunk_id <= $upto
+ORDER BY question_id
