@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 # Scripts written without spaces between words: their characters stand for words.
 _UNSPACED = (
@@ -13,6 +14,13 @@ _UNSPACED = (
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’.\-_][^\W{_UNSPACED}]+)*")
 _PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|[^\w\s]|_")
 _UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]")
+
+_NAME_MARKS = frozenset("/@_-`.\"'")
+_SUFFIX = re.compile(
+    r"(?:ing|[ts]ions?|ed|ly|ments?|ity|ive|ness|able|[ae]nce|[ae]nt|al|ers?|ors?|ary|ory|ages?)$", re.IGNORECASE
+)
+_WORD_COST = (0, 100, 102, 106, 109, 110, 126, 142, 162, 175, 195, 215, 245, 270, 300, 360, 440)
+_SUFFIXED_COST = (0, 100, 102, 106, 109, 110, 108, 113, 118, 120, 125, 135, 155, 175, 200, 240, 300)
 
 STOPWORDS = frozenset(
     """a about above after again all also an and any are as at be because been before being below between both but by can cannot could did do does
@@ -63,33 +71,63 @@ def shingles(text: str, size: int) -> frozenset[str]:
 
 
 def estimate_tokens(text: str) -> int:
-    """Subword tokens, estimated without a tokenizer: a word costs one and one more per further five characters, a symbol one.
+    """Subword tokens, estimated without a tokenizer and without its start and end marks; the same on every machine.
 
-    Deterministic and the same on every machine; measured against the WordPiece tokenizer of all-MiniLM-L6-v2 in docs/.
+    Fitted to the WordPiece tokenizer of all-MiniLM-L6-v2 on 2,900 passages of about 900 characters (prose, abstracts, manuals, code): the
+    estimate is 1.06 of the true count in the mean, 7% off in the mean, and more than 10% too low for 1 passage in 75 (medical text: 1 in 17).
+    A Chinese or Japanese character counts one.
     """
-    return sum(1 + (len(piece) - 1) // 6 for piece in _PIECE.findall(text))
+    hundredths = 0
+    for match in _PIECE.finditer(text):
+        piece, start = match.group(), match.start()
+        hundredths += _piece_cost(piece)
+        # Parts of addresses, paths and identifiers are names, which vocabularies hold less often than words.
+        if len(piece) > 3 and start and text[start - 1] in _NAME_MARKS and piece.isascii() and piece.isalpha():
+            hundredths += 14 * (len(piece) - 3)
+    return (hundredths * 102 + 9999) // 10000
+
+
+@lru_cache(maxsize=65536)
+def _piece_cost(piece: str) -> int:
+    """Hundredths of a token; the two tables are mean WordPiece counts of English words by length."""
+    length = len(piece)
+    if length == 1:
+        return 100
+    if piece.isdigit():
+        return 100 if length < 3 else 50 * length - 20
+    if not piece.isascii():
+        return 100 + 33 * (length - 1)
+    if not piece.isalpha():
+        return 100 + 45 * (length - 1)
+    table = _SUFFIXED_COST if _SUFFIX.search(piece) else _WORD_COST
+    cost = table[min(length, 16)] + 40 * max(0, length - 16)
+    capitals_inside = length > 4 and not piece.islower() and not piece[1:].islower()
+    return cost + 60 * capitals_inside
 
 
 def sentence_spans(text: str, language: str = "en") -> list[tuple[int, int]]:
-    """Spans (start, end) of sentences that tile `text` in order; trailing blanks belong to the sentence before them."""
+    """Spans (start, end) of sentences that tile `text` in order; trailing blanks belong to the sentence before them, leading ones to the first."""
     if not text:
         return []
     spans: list[tuple[int, int]] = []
-    position = 0
+    start = position = 0
     for sentence in _segment(text, language):
-        end = position + len(sentence)
-        spans.append((position, end))
-        position = end
-    if position != len(text):
-        # The splitter altered the text: better one long sentence than spans that do not fit.
-        return [(0, len(text))]
-    return spans
+        position += len(sentence)
+        if sentence.isspace():
+            if spans:
+                spans[-1] = (spans[-1][0], position)
+                start = position
+            continue
+        spans.append((start, position))
+        start = position
+    return spans or [(0, len(text))]
 
 
 def _segment(text: str, language: str) -> list[str]:
     import sentencex  # kept out of start-up
 
     pieces = [piece for piece in sentencex.segment(language if language != "und" else "en", text) if piece]
+    # Where the splitter alters the text, one long sentence is better than spans that do not fit.
     return pieces if "".join(pieces) == text else [text]
 
 
