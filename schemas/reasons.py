@@ -50,6 +50,8 @@ class Reason(StrEnum):
     ANSWER_UNPARSABLE = "answer_unparsable", "no question could be read out of the model's answer"
     ANSWER_EMPTY = "answer_empty", "the model answered with nothing"
     ANSWER_MISSING = "answer_missing", "the model did not answer (time-out, quota, refusal); asked again on the next build"
+    ANSWER_REFUSED = "answer_refused", "the endpoint would not take this one request (too long, content rules); not asked again by itself"
+    QUESTION_BEYOND_COUNT = "question_beyond_count", "the model gave more questions than were asked for"
     QUESTION_REPEATED = "question_repeated", "the same question for the same chunk again"
     # filter
     QUESTION_TOO_SHORT = "question_too_short", "fewer words than `filter.min_question_words`"
@@ -73,6 +75,7 @@ class Reason(StrEnum):
     NEGATIVE_IN_SAME_DOCUMENT = "negative_in_same_document", "from the positive's document, which `mine.same_document` does not allow"
     NEGATIVE_IN_OTHER_SPLIT = "negative_in_other_split", "its text lies in another split"
     NEGATIVE_HOLDS_ANSWER = "negative_holds_answer", "holds the answer or the evidence of this question"
+    NEGATIVE_HOLDS_ANCHOR = "negative_holds_anchor", "is the question itself, or holds all of a longer one word for word"
     NEGATIVE_WITHOUT_WORDS = "negative_without_words", "numbers, rules or symbols without words, or blank"
     NEGATIVE_REPEATED = "negative_repeated", "the same text as an earlier candidate of this pair"
     NEGATIVES_TOO_FEW = "negatives_too_few", "fewer than `mine.negatives` candidates were left for this pair"

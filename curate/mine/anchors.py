@@ -55,8 +55,9 @@ def positives_of(reader: Reader, anchors: Anchors, pairs: Sequence[Mapping[str, 
     questions = {row["question_id"]: row for row in reader.query("mine_questions", {"ids": wanted}).iter_rows(named=True)}
     passages.load([row["chunk_id"] for row in questions.values()])
     found: dict[int, Positives] = {}
+    anchors_by_key = dict(zip(keys, (pair["anchor"] for pair in pairs), strict=True))
     for key, names in questions_by_key.items():
-        positives = found[key] = Positives()
+        positives = found[key] = Positives(anchors_by_key[key])
         for row in (questions[name] for name in names if name in questions):
             positives.add(passages.by_id[row["chunk_id"]], row["answer"], row["evidence"])
     return [found[key] for key in keys]

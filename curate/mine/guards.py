@@ -14,6 +14,8 @@ from schemas.reasons import Reason
 # An answer of one or two short words ("1995", "the sea") stands in many passages that do not answer the question.
 MIN_ANSWER_WORDS = 3
 MIN_ANSWER_CHARACTERS = 12
+# A query of a few words ("python sets") stands in many passages; five words in a row are hardly there by chance.
+MIN_ANCHOR_WORDS = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Rules:
 class Positives:
     """All that is known to answer one anchor, whichever pair or rejected question it came with."""
 
+    anchor: str
     passages: list[Passage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     """Normalised, with a blank at both ends."""
@@ -118,10 +121,17 @@ def _judge(candidate: Passage, positives: Positives, rules: Rules) -> Reason | N
         (Reason.NEGATIVE_NEAR_DUPLICATE, lambda: any(_is_near(candidate, positive, rules) for positive in known)),
         (Reason.NEGATIVE_OVERLAPS_POSITIVE, lambda: any(_adjoins(candidate, positive) for positive in known)),
         (Reason.NEGATIVE_HOLDS_ANSWER, lambda: any(answer in candidate.normalised for answer in positives.answers)),
+        (Reason.NEGATIVE_HOLDS_ANCHOR, lambda: _holds_anchor(candidate, positives.anchor)),
         (Reason.NEGATIVE_IN_OTHER_SPLIT, lambda: candidate.elsewhere),
         (Reason.NEGATIVE_IN_SAME_DOCUMENT, lambda: not rules.same_document and _shares_document(candidate, positives)),
     )
     return next((reason for reason, holds in faults if holds()), None)
+
+
+def _holds_anchor(candidate: Passage, anchor: str) -> bool:
+    if text_key(anchor) in candidate.keys:
+        return True
+    return count_words(anchor) >= MIN_ANCHOR_WORDS and _padded(anchor) in candidate.normalised
 
 
 def _shares_document(candidate: Passage, positives: Positives) -> bool:

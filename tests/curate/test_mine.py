@@ -236,6 +236,20 @@ def test_the_answer_or_the_evidence_stands_in_it(given: dict[str, str], reason: 
     assert reason_of(corpus) == reason
 
 
+def test_the_question_itself_or_all_of_a_long_one() -> None:
+    corpus = herons()
+    corpus.chunk("itself", "Where do GREY herons nest - in spring, trees, rivers")
+    corpus.chunk("faq", "Question 7: where do grey herons nest in spring trees rivers? See the next page.")
+    assert reason_of(corpus, "itself") == Reason.NEGATIVE_HOLDS_ANCHOR
+    assert reason_of(corpus, "faq") == Reason.NEGATIVE_HOLDS_ANCHOR
+    corpus = herons()
+    corpus.pair("short", "herons", "positive")
+    corpus.chunk("itself", "Herons!")
+    corpus.tables["pairs"].pop(0)
+    assert reason_of(corpus, "itself") == Reason.NEGATIVE_HOLDS_ANCHOR
+    assert reason_of(corpus, "fourth", negatives=4) is None
+
+
 def test_the_answer_given_to_another_question_with_the_same_words() -> None:
     corpus = herons()
     corpus.question("other", "Where do grey herons nest in spring trees rivers", "unrelated", answer="on islands and in reeds")
@@ -306,7 +320,7 @@ def test_random_passages_fill_a_window_that_ends_early() -> None:
     corpus.chunk("top", "alpha beta gamma delta epsilon")
     for name in "uvwxyz":
         corpus.chunk(name, f"unlike {name}{name}")
-    corpus.pair("one", "alpha beta gamma delta epsilon", "positive")
+    corpus.pair("one", "alpha beta gamma delta", "positive")
     rows, rejected, notes = corpus.mine(negatives=3)
     assert brief(rows)[0] == (content_id("positive"), "bm25", 2, "negative_equals_positive", None)
     assert [(row["origin"], row["rank"], row["score"]) for row in rows[1:]] == [("random", None, None)] * 3

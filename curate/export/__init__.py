@@ -1,0 +1,198 @@
+"""The dataset folder: pairs, negatives and chunks in, Parquet files, BEIR folders, card and manifest out; one row a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel
+
+from curate import __version__
+from curate.export.beir import write_eval
+from curate.export.card import write_card
+from curate.export.folder import dataset_is_intact, replaced_dataset
+from curate.export.formats import provenance_schema, row_schema, split_page, usable
+from curate.export.parquet import ROWS_A_GROUP, RowFile
+from curate.stage import Batch, Context, Rejection, Stage
+from schemas.dataset import FORMATS
+from schemas.manifest import FileEntry, Manifest, file_sha256, write_manifest
+from schemas.reasons import Reason
+from schemas.settings import Settings
+from schemas.tables import SPLITS
+
+__all__ = ["STAGE", "dataset_is_intact"]
+
+SHAPING = ("ingest", "deduplicate", "split", "chunk", "generate", "verify", "filter", "mine", "export", "llm")
+LIBRARIES = ("duckdb", "polars", "pyarrow")
+
+
+def produce(context: Context) -> Iterator[Batch]:
+    """Rows of `exported_files`. Raises StoreError when the folder cannot be written, ContractError when a row is not what its format says."""
+    with replaced_dataset(Path(context.folder)) as folder:
+        rows, rejected = _write_formats(context, folder)
+        counts = _counts(rows)
+        for name in FORMATS:
+            if name not in counts:
+                _drop(folder, rows, name)
+        rows |= write_eval(context, folder)
+        counts["queries"] = {split: rows[f"eval/{split}/queries.jsonl"] for split in ("dev", "test")}
+        counts["corpus"] = {"passages": rows["eval/test/corpus.jsonl"]}
+        manifest = _manifest(context, counts, rejected)
+        origins = context.reader.query("export_origins").to_dicts()
+        (folder / "README.md").write_text(write_card(manifest, origins), encoding="utf-8", newline="\n")
+        manifest = manifest.model_copy(update={"files": _entries(folder, rows)})
+        write_manifest(folder, manifest)
+        files = _entries(folder, rows)
+    yield Batch("exported_files", [{"path": path, **entry.model_dump()} for path, entry in files.items()], rejected)
+
+
+def _write_formats(context: Context, folder: Path) -> tuple[dict[str, int], list[Rejection]]:
+    """Write every format's Parquet files; returns rows by path, and the pairs that fit no training format."""
+    negatives = context.settings.mine.negatives
+    rows: dict[str, int] = {}
+    rejected: list[Rejection] = []
+    total, done = context.reader.count("pairs"), 0
+    for split in SPLITS:
+        schemas = {f"{name}/{split}.parquet": row_schema(name, negatives) for name in FORMATS}
+        schemas |= {f"provenance/{name}/{split}.parquet": provenance_schema(name) for name in FORMATS}
+        with ExitStack() as stack:
+            files = {path: stack.enter_context(RowFile(folder / path, schema)) for path, schema in schemas.items()}
+            for page in pages(context, split):
+                rejected += _unusable(page)
+                for name, (own, provenance) in split_page(page, negatives).items():
+                    files[f"{name}/{split}.parquet"].append(own)
+                    files[f"provenance/{name}/{split}.parquet"].append(provenance)
+                done += page.height
+                context.progress(done, total)
+            rows |= {path: file.rows for path, file in files.items()}
+    return rows, rejected
+
+
+def pages(context: Context, split: str) -> Iterator[pl.DataFrame]:
+    """The split's pairs in their final order, a page in memory at a time (of all pairs only the ids)."""
+    order = context.reader.query("export_order", {"split": split, "seed": str(context.settings.seed)})["pair_id"]
+    for ids in order.to_frame().iter_slices(ROWS_A_GROUP):
+        found = context.reader.query("export_pairs", {"ids": ids["pair_id"].to_list()})
+        yield ids.join(found, on="pair_id", how="left", maintain_order="left")
+
+
+def _unusable(page: pl.DataFrame) -> list[Rejection]:
+    left_out = page.filter(pl.col("is_positive") & ~usable())
+    return [
+        Rejection(row["pair_id"], Reason.ANCHOR_EQUALS_PASSAGE, row={"anchor": row["anchor"]})
+        for row in left_out.iter_rows(named=True)
+    ]
+
+
+def _counts(rows: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Rows by format and split; formats without any row are left out."""
+    counts = {name: {split: rows[f"{name}/{split}.parquet"] for split in SPLITS} for name in FORMATS}
+    return {name: by_split for name, by_split in counts.items() if any(by_split.values())}
+
+
+def _drop(folder: Path, rows: dict[str, int], name: str) -> None:
+    for place in (name, f"provenance/{name}"):
+        for split in SPLITS:
+            del rows[f"{place}/{split}.parquet"]
+            (folder / place / f"{split}.parquet").unlink()
+        (folder / place).rmdir()
+
+
+def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: list[Rejection]) -> Manifest:
+    settings = context.settings
+    reasons: dict[str, dict[str, int]] = {}
+    for row in context.reader.query("export_rejected").iter_rows(named=True):
+        reasons.setdefault(row["stage"], {})[row["reason"]] = row["rows"]
+    if rejected:
+        reasons["export"] = dict(Counter(str(rejection.reason) for rejection in rejected))
+    return Manifest(
+        name=settings.export.name,
+        curate_version=__version__,
+        libraries={name: version(name) for name in LIBRARIES},
+        settings=shaping_settings(settings),
+        heading_prefix=settings.chunk.heading_prefix,
+        split_method=context.reader.query("export_split_method")["method"][0],
+        negatives=settings.mine.negatives,
+        counts=counts,
+        rejected=reasons,
+        notes=list(_notes(counts)),
+        files={},
+    )
+
+
+def _notes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    pairs, triplets = sum(counts.get("pairs", {}).values()), sum(counts.get("triplets", {}).values())
+    if triplets < pairs:
+        yield f"{pairs - triplets:,} of {pairs:,} pairs have too few negatives for a triplet; they are in pairs and labeled."
+    for split in SPLITS:
+        if pairs and not counts["pairs"][split]:
+            yield f"No pairs in {split}."
+    for split in ("dev", "test"):
+        if not counts["queries"][split]:
+            yield f"No queries in eval/{split}: nothing can be measured on it."
+
+
+def shaping_settings(settings: Settings) -> dict[str, Any]:
+    """All settings that shape rows, as JSON values, without paths of this machine."""
+    values: dict[str, Any] = {"seed": settings.seed}
+    values |= {name: _shaping(settings.section(name)) for name in SHAPING}
+    tokenizer = settings.chunk.tokenizer
+    if tokenizer is not None and Path(tokenizer).is_absolute():
+        values["chunk"]["tokenizer"] = Path(tokenizer).name
+    return values
+
+
+def _shaping(section: BaseModel) -> dict[str, Any]:
+    """The section's fields that a fingerprint holds too: only these may stand in a file that is not rewritten for the others."""
+    values = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("shapes_rows") is False:
+            del values[name]
+        elif isinstance(value := getattr(section, name), BaseModel):
+            values[name] = _shaping(value)
+    return values
+
+
+def _entries(folder: Path, rows: Mapping[str, int]) -> dict[str, FileEntry]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: FileEntry(sha256=file_sha256(path), bytes=path.stat().st_size, rows=rows.get(name))
+        for name, path in sorted(names.items())
+    }
+
+
+STAGE = Stage(
+    name="export",
+    reads=(
+        "documents",
+        "imported_pairs",
+        "splits",
+        "chunks",
+        "chunk_clusters",
+        "questions",
+        "pairs",
+        "negatives",
+        "rejected",
+    ),
+    writes=("exported_files",),
+    produce=produce,
+    settings=("seed", *SHAPING),
+    libraries=LIBRARIES,
+    files=(
+        "sql/export_order.sql",
+        "sql/export_pairs.sql",
+        "sql/export_near_copies.sql",
+        "sql/export_repeated_questions.sql",
+        "sql/export_rejected.sql",
+        "sql/export_split_method.sql",
+        "sql/export_origins.sql",
+    ),
+    keeps_table=False,
+)
