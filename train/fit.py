@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import CurateError, Interrupted, TrainingError
+from schemas.errors import CurateError, TrainingError
 from schemas.training import EvaluateSettings, TrainSettings
 from train.data import TrainingData, to_dataset
 from train.eval_set import EvalSet
@@ -40,6 +40,7 @@ class Run:
 
 
 def dev_scores(encoder: Any, run: Run) -> dict[str, float]:
+    """Mean metrics of a model on the dev queries, against all passages."""
     settings = EvaluateSettings(encode_batch_size=run.settings.encode_batch_size)
     ranking, _ = dense_run(encoder, run.dev, settings)
     scores = score_run(ranking, run.dev)
@@ -47,6 +48,7 @@ def dev_scores(encoder: Any, run: Run) -> dict[str, float]:
 
 
 def fit(encoder: Any, run: Run, place: Place) -> Any:
+    """Train `encoder` in place, from the newest checkpoint when there is one; gives the finished trainer."""
     library = third_party("sentence_transformers")
     try:
         trainer = library.SentenceTransformerTrainer(
@@ -60,10 +62,6 @@ def fit(encoder: Any, run: Run, place: Place) -> Any:
         # It prints every log line to stdout, which belongs to results.
         trainer.remove_callback(third_party("transformers.trainer_callback").PrinterCallback)
         trainer.train(resume_from_checkpoint=str(place.resume_from) if place.resume_from else None)
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            "training stopped", where=str(place.out), next_step="the same command goes on from the last checkpoint"
-        ) from error
     except CurateError:
         raise
     except Exception as error:  # torch and transformers raise anything

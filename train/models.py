@@ -33,7 +33,7 @@ def third_party(*names: str) -> Any:
 def load_model(name: str, *, device: str = "auto", max_seq_length: int | None = None) -> Any:
     """A SentenceTransformer from a folder or a hub name; code from the hub is never run.
 
-    Raises TrainingError when the folder holds no model or the hub cannot be reached.
+    Raises TrainingError when the folder holds no model or the hub cannot be reached, SettingsError when the device is not there.
     """
     library = third_party("sentence_transformers")
     local = Path(name).expanduser()
@@ -41,7 +41,8 @@ def load_model(name: str, *, device: str = "auto", max_seq_length: int | None = 
         raise TrainingError(
             "no such model folder", where=name, next_step="give a folder that holds a sentence-transformers model"
         )
-    with _quiet():
+    _check_device(device)
+    with silenced():
         try:
             model = library.SentenceTransformer(
                 str(local) if local.exists() else name, device=None if device == "auto" else device, trust_remote_code=False
@@ -109,6 +110,13 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def _check_device(device: str) -> None:
+    torch = third_party("torch")
+    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    if device in there and not there[device]():
+        raise SettingsError(f"there is no {device} device here", where="device", next_step="use device=auto or device=cpu")
+
+
 def _looks_like_path(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
 
@@ -139,13 +147,19 @@ def _within_positions(model: Any, wanted: int, name: str) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of the libraries: progress is ours to show."""
+def silenced() -> Iterator[None]:
+    """No progress bars and no chatter of the libraries: progress is ours to show."""
     logging = third_party("transformers.utils.logging")
-    shown = logging.is_progress_bar_enabled()
+    data = third_party("datasets")
+    verbosity, shown, hidden = logging.get_verbosity(), logging.is_progress_bar_enabled(), data.are_progress_bars_disabled()
+    logging.set_verbosity_error()
     logging.disable_progress_bar()
+    data.disable_progress_bars()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
+        if not hidden:
+            data.enable_progress_bars()

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import SettingsError, TrainingError
+from schemas.errors import Interrupted, SettingsError, TrainingError
 from schemas.training import TrainSettings
 from train.data import TrainingData, read_training_data
 from train.eval_set import EvalSet, read_eval_set
@@ -16,7 +16,7 @@ from train.fit import Run, dev_scores, fit
 from train.metrics import PRIMARY
 from train.model_card import model_card
 from train.model_folder import Place, claim, fingerprint, publish, read_record, refuse_foreign, remember
-from train.models import count_overlong, free_memory, load_model, third_party, weights_sha256
+from train.models import count_overlong, free_memory, load_model, silenced, third_party, weights_sha256
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,15 @@ def train_model(
     dataset, SettingsError for a folder that is in use or a device that is not there, TrainingError when the model cannot be had or
     training fails, Interrupted on Ctrl-C.
     """
-    settings = settings or TrainSettings()
+    try:
+        with silenced():
+            return _steps(dataset, out, model, settings or TrainSettings(), progress)
+    except KeyboardInterrupt as error:
+        next_step = "the same command goes on from the last checkpoint"
+        raise Interrupted("training stopped", where=str(out), next_step=next_step) from error
+
+
+def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progress: Progress) -> TrainResult:
     started = time.monotonic()
     # 1. The data's hashes and schemas, before anything that costs time.
     progress("check", 0, None)

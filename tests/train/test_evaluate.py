@@ -1,0 +1,126 @@
+"""Systems side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from schemas.errors import InputError
+from schemas.training import EvaluateSettings
+from train.bootstrap import paired_bootstrap
+from train.eval_set import EvalSet
+from train.evaluate import evaluate
+from train.metrics import METRICS
+from train.questions import Unmapped
+from train.verdict import Outcome, decide, evidence_of
+
+SETTINGS = EvaluateSettings(device="cpu", draws=200)
+
+FOUR = EvalSet(
+    name="test",
+    corpus={"c1": "w1 w2", "c2": "w3 w4", "c3": "w5 w6", "c4": "w7 w8"},
+    queries={"q1": "w1", "q2": "w3", "q3": "w5"},
+    qrels={"q1": {"c1": 1}, "q2": {"c2": 1}, "q3": {"c3": 1}},
+    clusters={"q1": "A", "q2": "B", "q3": "B"},
+    styles={"q1": "s", "q2": "s", "q3": "t"},
+    origins={"q1": "extractive", "q2": "llm", "q3": "extractive"},
+    unmapped=(Unmapped("q9", "no_judgement"), Unmapped("q8", "no_judgement")),
+    notes=("A note.",),
+)
+
+
+def run(*orders: str) -> dict[str, list[tuple[str, float]]]:
+    return {f"q{n}": [(f"c{c}", 1 / rank) for rank, c in enumerate(order, 1)] for n, order in enumerate(orders, 1)}
+
+
+def test_table_of_given_runs() -> None:
+    found = evaluate({"BM25": run("12", "12", "123"), "base": run("2", "2", ""), "tuned": run("1", "2", "3")}, FOUR, SETTINGS)
+    assert (found.passages, found.queries, found.real_queries, found.clusters) == (4, 3, 0, 2)
+    assert (found.styles, found.unmapped, found.notes) == ({"s": 2, "t": 1}, {"no_judgement": 2}, ("A note.",))
+    bm25, base, tuned = found.systems
+    assert [system.name for system in found.systems] == ["BM25", "base", "tuned"]
+    assert tuned.metrics == dict.fromkeys(METRICS, 1.0)
+    assert bm25.metrics["mrr@10"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
+    assert base.metrics["hit@1"] == pytest.approx(1 / 3)
+    assert bm25.by_style["s"]["mrr@10"] == 0.75
+    assert bm25.by_style["t"]["hit@1"] == 0.0
+    assert bm25.passage_similarity is None
+
+
+def test_comparisons_are_tuned_minus_the_others_by_cluster() -> None:
+    found = evaluate({"BM25": run("12", "12", "123"), "base": run("2", "2", ""), "tuned": run("1", "2", "3")}, FOUR, SETTINGS)
+    assert [(item.system, item.against, item.metric) for item in found.comparisons] == [
+        ("tuned", other, metric) for other in ("base", "BM25") for metric in METRICS
+    ]
+    interval = found.find("tuned", "base", "hit@1")
+    expected = paired_bootstrap(np.array([[1.0], [0.0], [1.0]]), ["A", "B", "B"], draws=200, seed=13)[0]
+    assert interval == expected
+    assert (interval.mean, interval.clusters) == (pytest.approx(2 / 3), 2)
+    assert found.find("base", "tuned", "hit@1") is None
+
+
+def test_real_queries_are_compared_apart_when_mixed_with_synthetic_ones() -> None:
+    mixed = replace(FOUR, origins={"q1": "imported", "q2": "llm", "q3": "imported"})
+    systems = {"base": run("2", "2", ""), "tuned": run("1", "1", "3")}
+    found = evaluate(systems, mixed, SETTINGS)
+    assert found.real_queries == 2
+    assert found.find("tuned", "base", "hit@1").mean == pytest.approx(1 / 3)
+    assert found.find("tuned", "base", "hit@1", "real").mean == 1.0
+    assert evidence_of(found).gain == found.find("tuned", "base", "ndcg@10", "real")
+    everything_real = evaluate(systems, replace(FOUR, origins=dict.fromkeys(FOUR.queries, "user")), SETTINGS)
+    assert {item.queries for item in everything_real.comparisons} == {"all"}
+    assert evidence_of(everything_real).gain == everything_real.find("tuned", "base", "ndcg@10")
+    assert evidence_of(everything_real).real_queries == 3
+
+
+def test_documents_are_judged_by_their_best_chunk() -> None:
+    by_document = replace(
+        FOUR,
+        documents={"c1": "A", "c2": "A", "c3": "B", "c4": "B"},
+        qrels={"q1": {"A": 1}, "q2": {"B": 1}, "q3": {"B": 1}},
+    )
+    found = evaluate({"tuned": run("21", "1234", "12")}, by_document, SETTINGS).systems[0].metrics
+    assert (found["hit@1"], found["mrr@10"]) == (pytest.approx(1 / 3), pytest.approx((1 + 1 / 2 + 0) / 3))
+
+
+def test_models_are_ranked_and_their_spread_is_measured(tiny_model: Path) -> None:
+    steps: list[tuple[str, int, int | None]] = []
+    systems = {"base": str(tiny_model), "tuned": tiny_model}
+    found = evaluate(systems, FOUR, SETTINGS, lambda *step: steps.append(step))
+    assert found.systems[0].metrics == found.systems[1].metrics
+    assert 0 < found.systems[0].passage_similarity < 1
+    assert found.find("tuned", "base", "ndcg@10").mean == 0.0
+    assert steps == [("evaluate base", 0, 2), ("evaluate tuned", 1, 2), ("evaluate", 2, 2)]
+    verdict = decide(evidence_of(found))
+    assert verdict.outcome is Outcome.NOT_PROVEN
+    assert evidence_of(found).similarity_rise == 0.0
+
+
+def test_collapsed_embeddings_have_a_similarity_of_one(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(_: Any, texts: list[str], *__: Any) -> np.ndarray:
+        return np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (len(texts), 1))
+
+    monkeypatch.setattr("train.evaluate.embed", same)
+    assert evaluate({"tuned": tiny_model}, FOUR, SETTINGS).systems[0].passage_similarity == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "message"),
+    [
+        ({"q1": [], "q2": []}, "BM25: the run has no ranking for 1 queries, for example 'q3'"),
+        (run("11", "2", "3"), "BM25: the ranking of query 'q1' repeats ids"),
+        (run("1", "9", "3"), "BM25: the ranking of query 'q2' repeats ids or has ids that are not in the corpus"),
+    ],
+)
+def test_faulty_runs(faulty: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate({"BM25": faulty}, FOUR, SETTINGS)
+
+
+def test_a_set_without_queries() -> None:
+    with pytest.raises(InputError, match="the test set has no queries"):
+        evaluate({"BM25": {}}, replace(FOUR, queries={}, qrels={}), SETTINGS)
