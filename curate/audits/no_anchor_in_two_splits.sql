@@ -1,6 +1,7 @@
 -- No anchor stands in two splits, whatever its capitals, blanks and closing marks.
+-- lower() makes a plain i of İ; the filter keeps the two apart.
 WITH anchors AS (
-    SELECT pair_id, split, regexp_replace(lower(regexp_replace(trim(anchor), '\s+', ' ', 'g')), '[ ?!.]+$', '') AS anchor
+    SELECT pair_id, split, regexp_replace(lower(regexp_replace(trim(replace(anchor, 'İ', 'i̇')), '\s+', ' ', 'g')), '[ ?!.]+$', '') AS anchor
     FROM pairs
 )
 SELECT pair_id AS key

@@ -67,6 +67,12 @@ def _in_gap(row: Row, _: FilterSettings) -> str | None:
     return None if row["split"] in SPLITS else "its chunk lies in the gap"
 
 
+def _copy_elsewhere(row: Row, _: FilterSettings) -> str | None:
+    if row["home_split"] in (None, row["split"]):
+        return None
+    return f"near-copies of its chunk are used in {row['home_split']}"
+
+
 def _question_too_short(row: Row, settings: FilterSettings) -> str | None:
     if is_measured(row):
         return None
@@ -138,6 +144,7 @@ def _words(count: int) -> str:
 _GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.CHUNK_REJECTED, _chunk_missing),
     (Reason.CHUNK_IN_SPLIT_GAP, _in_gap),
+    (Reason.CHUNK_COPY_IN_OTHER_SPLIT, _copy_elsewhere),
     (Reason.QUESTION_TOO_SHORT, _question_too_short),
     (Reason.QUESTION_TOO_LONG, _question_too_long),
     (Reason.PASSAGE_TOO_SHORT, _passage_too_short),

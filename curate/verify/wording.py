@@ -36,7 +36,7 @@ _PHRASES: tuple[re.Pattern[str], ...] = tuple(
         r"\bthe (?:above|aforementioned|above-mentioned)\b",
         rf"\bthe following (?!{_TIME}\b)(?:\w+ )*?(?:is|are|does|do|code|statements?|options?|list|steps?|functions?|questions?|words?|command)\b",
         rf"\b{_GIVEN} (?:above|below|earlier|previously|here|herein)\b",
-        rf"\b(?:as|that (?:is|are|was|were)|which (?:is|are|was|were)|is|are|was|were)?\s*{_GIVEN} (?:in|by|on|within|throughout) (?:the|this|that) {_PLAIN_TEXTS}\b(?! (?:of|from|by|on|about|tag|element|called|named|titled)\b)",
+        rf"\b{_GIVEN} (?:in|by|on|within|throughout) (?:the|this|that) {_PLAIN_TEXTS}\b(?! (?:of|from|by|on|about|tag|element|called|named|titled)\b)",
         rf"\b(?:according to|based on|based upon|from|per) (?:the|this|that) {_PLAIN_TEXTS}(?: above| below| provided)?\s*(?:[?,.]|$|what|which|who|how|why|when|where|is|are|does|do)",
         rf"\b(?:according to|based on) (?:the|this) (?:{_PEOPLE}|information|content|source|provided \w+|given \w+)(?:\s*[?,.]|\s*$| provided| given| in the)",
         r"\bin the (?:passage|excerpt|given text|text|article|paragraph)\s*[?,.]?\s*$",
@@ -61,7 +61,7 @@ _YES_NO = re.compile(rf"^\W*{_HELP}\s+(?P<it>{_IT})\b(?P<rest>.*)", re.I | re.S)
 _STATEMENT = re.compile(r"^\W*(?P<it>it|they|he|she|this|these|those|its|their|his|her)\b(?P<rest>.*)", re.I | re.S)
 _OWNED = re.compile(rf"^\W*{_WH}(?:\s+\w+)?\s+(?:is|are|was|were|do|does|did|can|will)\s+(?P<it>its|their|his|her)\s", re.I)
 _NAME_OF = re.compile(
-    r"\b(?:name|purpose|role|age|size|date|title|cause|meaning) of (?P<it>his|her|its|their|him|it|them|this|these)\b", re.I
+    r"\b(?:name|purpose|role|age|size|date|title|cause|meaning) of (?P<it>his|her|its|their|him|it|them)\b", re.I
 )
 _ENDING = re.compile(r"^\W*(?:\S+\s+){1,5}(?P<it>this|these|it|them)\s*[?.]?\s*$", re.I)
 _POINTED = re.compile(rf"\b(?P<it>this|these|those)\s+(?!{_TIME}\b)(?P<noun>[^\W\d_]{{3,}})", re.I)

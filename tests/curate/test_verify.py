@@ -1,0 +1,393 @@
+"""Verify: each gate's score on planted faults and on good questions, and the stage on exact rows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.stage import content_id
+from curate.verify import STAGE, language_match
+from curate.verify.form import form_fault, question_form
+from curate.verify.quotes import evidence_found, stands_in, word_overlap
+from curate.verify.wording import context_bound
+from schemas.settings import Settings, VerifySettings
+
+PASSAGE = "The heron is a wading bird that stands still in shallow water and waits for fish to come near."
+
+Tables = Any
+"""`Tables` of conftest.py, which cannot be imported."""
+
+QUESTIONS = """What is the capital of France?
+How do I restart Apache without dropping connections?
+In which year did Tesla move to Colorado Springs?
+Is Leigh syndrome inherited ?
+What are the treatments for Niemann-Pick disease type A ?
+Explain how garbage collection works in CPython.
+Describe the life cycle of a salmon
+how to install fastapi on windows
+who invented the telephone
+python async generator cleanup
+symptoms of vitamin D deficiency
+C. elegans genome size
+difference between list and tuple
+What does `__init__` do in Python?
+Why did people want to ban the Qur'an?
+If a request has no body, what does the server send?
+In 1840, how many people lived in Warsaw?
+what similarity laws must be obeyed when constructing models of aircraft .
+Wie installiere ich Python unter Windows?
+Quelle est la capitale de la France ?
+¿Cuál es la capital de Perú?
+什么是机器学习?
+北京的人口是多少
+日本の首都はどこですか
+フーリエ変換 応用"""
+
+
+@pytest.mark.parametrize("text", QUESTIONS.splitlines())
+def test_questions_and_queries_are_questions(text: str) -> None:
+    assert form_fault(text) is None
+    assert question_form(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("The heron is a wading bird.", "statement"),
+        ("The capital of France is Paris", "statement"),
+        ("When the server starts, it reads the file.", "statement"),
+        ("What this means is that the cache is cold.", "statement"),
+        ("Neil Diamond received the Grammy Lifetime Achievement Award.", "statement"),
+        ("这是一本关于机器学习的书。", "statement"),
+        ("Das Haus steht seit 1900 in Berlin.", "statement"),
+        ("Question 1: What is a heron?", "header"),
+        ("Q2: Where do herons nest?", "header"),
+        ("问题1：什么是机器学习？", "header"),
+        ("1. What is a heron?", "list marker"),
+        ("- What is a heron?", "list marker"),
+        ("b) Where do herons nest?", "list marker"),
+        ("What is a heron? Answer: a bird", "answer"),
+        ("What is a heron? A: a wading bird", "answer"),
+        ("What is a heron? It is a wading bird.", "answered at once"),
+        ("What is the role of the", "cut off"),
+        ("What is the?", "cut off"),
+        ("Herons, storks and", "cut off"),
+        ("How does the heron...", "cut off"),
+        ("and what they eat", "begins in the middle"),
+        (", which nests in trees", "begins in the middle"),
+        ("Herons eat mostly ____ and frogs.", "blank to fill"),
+        ("What is [insert name] known for?", "blank to fill"),
+        ("def stand_still(bird):", "code"),
+        ('{"question": "What is a heron?"}', "code"),
+        ("import herons", "code"),
+        ("for (i=0;i<n;i++) { x[i]+=y[i]; }", "code"),
+        ("Here is a question about herons: What do they eat?", "talk to a person at work"),
+        ("Sure! What do herons eat?", "talk to a person at work"),
+        ("Generate a question about herons", "talk to a person at work"),
+        ("Write two short questions about the wading birds", "talk to a person at work"),
+        ("I'm sorry, I cannot help with that", "talk to a person at work"),
+        ("What is a heron?\nWhat is a stork?", "several lines"),
+        ("???", "no letters"),
+        ("2024", "no letters"),
+        ("Which is right? A) herons B) storks", "options"),
+    ],
+)
+def test_faults_of_form(text: str, fault: str) -> None:
+    assert form_fault(text) == fault
+    assert not question_form(text)
+
+
+@pytest.mark.parametrize(
+    ("question", "wording"),
+    [
+        ("What does this passage say about herons?", "this passage"),
+        ("What is the main topic of this document?", "this document"),
+        ("Which birds are described in this section?", "this section"),
+        ("What does Table 3 show?", "Table 3"),
+        ("What is plotted in Figure 2.1?", "Figure 2.1"),
+        ("According to the passage, what do herons eat?", "According to the passage"),
+        ("What do herons eat, according to the text?", "according to the text"),
+        ("Based on the document, where do herons nest?", "Based on the document"),
+        ("Which fish are mentioned in the article?", "mentioned in the article"),
+        ("What does the author think about herons?", "does the author think"),
+        ("What is the author's view on herons?", "the author's view"),
+        ("Why did the researchers conclude that herons migrate?", "did the researchers conclude"),
+        ("What does the given code print?", "the given code"),
+        ("Which of the following is a wading bird?", "Which of the following"),
+        ("Which of the steps mentioned above comes first?", "mentioned above"),
+        ("What is shown in the above diagram?", "the above diagram"),
+        ("What is the purpose of the passage?", "the passage"),
+        ("What does it do?", "it"),
+        ("Why is this important?", "this"),
+        ("Is this safe?", "this"),
+        ("What are they made of?", "they"),
+        ("When was he born?", "he"),
+        ("How can these be avoided?", "these"),
+        ("What is its purpose?", "its"),
+        ("What was the name of his wife?", "his"),
+        ("What causes this?", "this"),
+        ("What does this function return?", "this function"),
+        ("When was the charter for this church signed?", "this church"),
+        ("Does it support threads?", "it"),
+        ("What color is it?", "it"),
+        ("What is the main purpose of this approach?", "this approach"),
+        ("It stands still in shallow water.", "It"),
+        ("They eat fish and frogs.", "They"),
+        ("What event took her sight?", "her"),
+        ("Was steht in diesem Abschnitt über Reiher?", "diesem Abschnitt"),
+        ("Was fressen Reiher laut dem Text?", "laut dem Text"),
+        ("Que dit ce document sur les hérons ?", "ce document"),
+        ("Selon l'auteur, où nichent les hérons ?", "Selon l'auteur"),
+        ("¿Qué dice este texto sobre las garzas?", "este texto"),
+        ("¿Qué comen las garzas según el texto?", "según el texto"),
+        ("本文主要讨论什么?", "本文"),
+        ("作者认为苍鹭吃什么?", "作者"),
+        ("它是什么时候发明的?", "它是"),
+        ("この文章によると、サギは何を食べますか", "この文章"),
+        ("それは何ですか", "それは"),
+    ],
+)
+def test_wording_that_needs_the_passage(question: str, wording: str) -> None:
+    assert context_bound(question) == wording
+
+
+SELF_CONTAINED = """What is the capital of France?
+What is this function argument used for in asyncio.run?
+How long does it take to boil an egg?
+Is it safe to take aspirin with ibuprofen?
+What does it mean to be a Stoic?
+Why is it important to wash hands?
+Is it true that herons sleep standing?
+How do you change the color of the text in CSS?
+How do I drop the table in PostgreSQL?
+Who is the author of Moby-Dick?
+What did the passage of the Civil Rights Act change?
+What happened after the passage of time?
+What does "this page isn't working" mean in Chrome?
+How does Django handle requests and what does it return?
+If a function raises, does it return a value?
+What did Nobel leave in his will?
+What are the symptoms of a patient who lost his sight?
+Which university has its origins in a medical school?
+What university alumni member was known for his work on portfolio theory?
+What do ctenophores have that no other animals have?
+What happened in the following year?
+How was it determined how many delegates each state would get?
+What are those with lower incomes less likely to have?
+Was fressen Reiher im Winter?
+Wer ist der Autor von Faust?
+Qui est l'auteur de Madame Bovary ?
+¿Quién es el autor de Don Quijote?
+《红楼梦》的作者是谁?
+『こころ』の著者は誰ですか
+python context manager example
+the given name of Tesla's father"""
+
+
+@pytest.mark.parametrize("question", SELF_CONTAINED.splitlines())
+def test_questions_that_stand_alone(question: str) -> None:
+    assert context_bound(question) is None
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=150, deadline=None)
+def test_any_text_gets_scores(text: str) -> None:
+    assert form_fault(text) is None or not question_form(text)
+    wording = context_bound(text)
+    assert wording is None or wording
+    assert evidence_found(text, text) in (True, None)
+    assert 0 <= word_overlap(text, text) <= 1
+
+
+def test_verbatim_ignores_case_blanks_and_marks_but_not_word_ends() -> None:
+    assert stands_in("The HERON,  is a wading bird!", PASSAGE)
+    assert not stands_in("heron is a wad", PASSAGE)
+    assert not stands_in("?!", PASSAGE)
+    assert stands_in("北京大学", "他在北京大学学习。")
+
+
+@pytest.mark.parametrize(
+    ("question", "overlap"),
+    [
+        ("Where does the heron find fish?", 2 / 3),
+        ("What is it?", 0.0),
+        ("quantum chromodynamics", 0.0),
+        ("heron heron water", 1.0),
+    ],
+)
+def test_word_overlap_counts_content_words(question: str, overlap: float) -> None:
+    assert word_overlap(question, PASSAGE) == pytest.approx(overlap)
+
+
+def test_word_overlap_of_chinese_counts_pairs_of_characters() -> None:
+    # 北京 京大 大学: the passage has 大学 only.
+    assert word_overlap("北京大学", "南方的大学在京都的北边") == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "found"),
+    [
+        (None, None),
+        ("", None),
+        ("...", None),
+        ("stands still in shallow water", True),
+        ("Stands still, in shallow water!", True),
+        ("The heron is a wading bird ... waits for fish", True),
+        ("The heron is a wading bird ... eats fish and frogs daily", False),
+        ("the heron is a wadding bird that stands still in shallow waters and waits for fish", True),
+        ("herons breed in colonies near lakes", False),
+    ],
+)
+def test_evidence(evidence: str | None, found: bool | None) -> None:
+    assert evidence_found(evidence, PASSAGE) is found
+
+
+@pytest.mark.parametrize(
+    ("evidence", "found"),
+    [
+        ("The colony had 350 nests in 1998 and it was not protected by the law of the land", True),
+        ("The colony had 350 nests in 1999 and it was not protected by the law of the land", False),
+        ("The colony had 350 nests in 1998 and it was protected by the law of the land", False),
+        ("The colonies had 350 nests in 1998 and it was not protected by the law of the land", True),
+    ],
+)
+def test_evidence_with_a_changed_number_or_negation_is_not_found(evidence: str, found: bool) -> None:
+    text = "Birds came back. The colony had 350 nests in 1998 and it was not protected by the law of the land. Then it grew."
+    assert evidence_found(evidence, text) is found
+
+
+@pytest.mark.parametrize(
+    ("question", "style", "match"),
+    [
+        ("Where do herons usually stand and wait for fish?", "plain", True),
+        ("Wo stehen Reiher gewöhnlich und warten auf Fische?", "plain", False),
+        ("苍鹭通常站在哪里等待鱼类靠近", "plain", False),
+        ("Where do herons stand?", "plain", None),
+        ("heron nests", "plain", None),
+        ("Wo stehen Reiher gewöhnlich und warten auf Fische?", "terms", None),
+        ("Wo stehen Reiher gewöhnlich und warten auf Fische?", "heading", None),
+        ("Is adiposis dolorosa inherited as a disease?", "plain", True),
+    ],
+)
+def test_language(question: str, style: str, match: bool | None) -> None:
+    assert language_match(question, PASSAGE, style) is match
+
+
+def test_a_foreign_name_in_a_short_question_is_not_another_language() -> None:
+    assert language_match("Is adiposis dolorosa inherited ?", PASSAGE, "plain") is None
+
+
+def test_no_language_without_a_passage_to_compare() -> None:
+    assert language_match("Where do herons usually stand and wait for fish?", "ok", "plain") is None
+
+
+def one(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The only row."""
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_exact_row(tables: Tables) -> None:
+    tables.chunk("heron", prefix="Birds > Heron\n\n")
+    tables.chunk("copper", "Copper melts at a high temperature and conducts electricity very well indeed.")
+    question = tables.question("one", "What does the heron wait for?", "heron", evidence="waits for fish")
+    assert one(tables.run(STAGE).rows) == {
+        "question_id": question,
+        "question_words": 6,
+        "passage_words": 21,
+        "question_form": True,
+        "verbatim": False,
+        # heron, wait: "waits" is another word.
+        "word_overlap": 0.5,
+        "context_bound": None,
+        "language_match": True,
+        "bm25_rank": 1,
+        "evidence_found": True,
+    }
+
+
+def test_faults_reach_their_columns(tables: Tables) -> None:
+    tables.chunk("heron")
+    tables.question("bound", "According to the passage, what does the heron do in water?", "heron")
+    tables.question("copied", "stands still in shallow water", "heron", evidence="sleeps in a cave")
+    tables.question("foreign", "Worauf warten die Vögel im flachen Wasser des Flusses?", "heron")
+    rows = {row["question_id"]: row for row in tables.run(STAGE).rows}
+    bound, copied, foreign = (rows[content_id("question", name)] for name in ("bound", "copied", "foreign"))
+    assert bound["context_bound"] == "According to the passage"
+    assert (copied["verbatim"], copied["word_overlap"], copied["evidence_found"]) == (True, 1.0, False)
+    assert (foreign["language_match"], foreign["bm25_rank"], foreign["word_overlap"]) == (False, None, 0.0)
+
+
+@pytest.fixture
+def ranked(tables: Tables) -> Tables:
+    """Three chunks about herons in falling order for "grey heron nest", then one of another subject."""
+    tables.chunk("best", "grey heron nest")
+    tables.chunk("middle", "grey heron nest and some other words beside it here")
+    tables.chunk("last", "a heron among many many words of all sorts and kinds that say nothing of use")
+    tables.chunk("other", "copper conducts electricity")
+    return tables
+
+
+@pytest.mark.parametrize(("chunk", "rank"), [("best", 1), ("middle", 2), ("last", 3), ("other", None)])
+def test_rank_of_the_own_chunk(ranked: Tables, chunk: str, rank: int | None) -> None:
+    ranked.question("one", "grey heron nest", chunk)
+    assert one(ranked.run(STAGE).rows)["bm25_rank"] == rank
+
+
+def test_a_near_copy_counts_as_the_own_chunk(ranked: Tables) -> None:
+    ranked.chunk("copy", "completely different tokens", cluster="best")
+    ranked.question("one", "grey heron nest", "copy")
+    assert one(ranked.run(STAGE).rows)["bm25_rank"] == 1
+
+
+def test_beyond_the_window_is_not_found(ranked: Tables) -> None:
+    ranked.question("one", "grey heron nest", "last")
+    settings_ = Settings(verify=VerifySettings(rank_window=2))
+    assert one(ranked.run(STAGE, settings_).rows)["bm25_rank"] is None
+
+
+def test_every_question_gets_a_row_even_without_its_chunk(tables: Tables) -> None:
+    for i in range(40):
+        tables.chunk(f"chunk {i}", f"heron number {i} stands in water")
+        tables.question(f"question {i}", f"where does heron number {i} stand", f"chunk {i}")
+    for i in range(20):
+        tables.question(f"lost {i}", "where do lost herons stand", f"no chunk {i}")
+    result = tables.run(STAGE)
+    lost = [row for row in result.rows if row["passage_words"] == 0]
+    assert (len(result.rows), len(lost)) == (60, 20)
+    assert {row["bm25_rank"] for row in lost} == {None}
+    assert {row["word_overlap"] for row in lost} == {0.0}
+
+
+def test_no_questions_and_no_chunks(tables: Tables) -> None:
+    assert tables.run(STAGE).rows == []
+    tables.question("lost", "where do lost herons stand", "nowhere")
+    assert one(tables.run(STAGE).rows)["bm25_rank"] is None
+
+
+@pytest.mark.shared_data
+def test_few_human_questions_are_killed(shared_data: Path) -> None:
+    squad = pl.read_parquet(shared_data / "squad" / "v1_questions.parquet")["question"].to_list()
+    medquad = pl.read_parquet(shared_data / "medquad" / "medquad_qa.parquet")["question"].unique().to_list()
+    for questions, form, bound in ((squad, 0.004, 0.013), (medquad, 0.001, 0.001)):
+        assert sum(not question_form(text) for text in questions) <= form * len(questions)
+        assert sum(context_bound(text) is not None for text in questions) <= bound * len(questions)
+
+
+@pytest.mark.shared_data
+def test_wording_of_written_questions_is_caught(shared_data: Path) -> None:
+    path = shared_data / "ares_synthetic" / "ares_synthetic_queries.parquet"
+    written = pl.read_parquet(path)["synthetic_query"].drop_nulls().unique().to_list()
+    bound = [
+        q
+        for q in written
+        if re.search(r"(?:mentioned|described|according to|stated).{0,9} (?:the|this) (?:document|passage|text)\b", q)
+    ]
+    assert len(bound) > 50
+    assert sum(context_bound(text) is not None for text in bound) >= 0.97 * len(bound)
