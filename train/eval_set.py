@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import InputError
-from schemas.manifest import read_manifest
+from schemas.manifest import MANIFEST_NAME, file_sha256, read_manifest
 from train.questions import DocumentIndex, Mapped, Unmapped, map_questions
 from train.rows import cell, needed, read_rows
 
@@ -44,6 +44,8 @@ class EvalSet:
     unmapped: tuple[Unmapped, ...] = ()
     """Queries that could not be judged, and why."""
     notes: tuple[str, ...] = ()
+    manifest_sha256: str = ""
+    """Of the dataset folder it was read from."""
 
     @property
     def real(self) -> frozenset[str]:
@@ -86,6 +88,7 @@ def read_eval_set(dataset: Path, split: str = "test", *, verify_hashes: bool = T
         styles={query: str(details[query].get("style") or "") for query in judged},
         origins={query: str(details[query].get("origin") or "") for query in judged},
         unmapped=tuple(Unmapped(query, "no_judgement") for query in texts if query not in qrels),
+        manifest_sha256=file_sha256(dataset / MANIFEST_NAME),
     )
 
 
@@ -153,6 +156,7 @@ def _of_user(base: EvalSet, mapped: Mapped, notes: tuple[str, ...]) -> EvalSet:
         origins=dict.fromkeys(mapped.queries, "user"),
         unmapped=mapped.unmapped,
         notes=notes,
+        manifest_sha256=base.manifest_sha256,
     )
 
 

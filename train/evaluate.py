@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from schemas.training import EvaluateSettings
 from train.bootstrap import Interval, paired_bootstrap
 from train.eval_set import EvalSet
 from train.metrics import METRICS, query_metrics
+from train.model_folder import read_record
 from train.models import Embeddings, embed, free_memory, load_model
 from train.search import Ranked, Run, by_document, search
 
@@ -114,7 +115,8 @@ def evaluate(
             free_memory()
         per_query[name] = score_run(run, eval_set)
     progress("evaluate", len(systems), len(systems))
-    return _summary(per_query, similarity, eval_set, settings)
+    strange = [note for name, system in systems.items() if (note := _of_other_data(name, system, eval_set))]
+    return _summary(per_query, similarity, replace(eval_set, notes=(*eval_set.notes, *strange)), settings)
 
 
 def dense_run(model: Any, eval_set: EvalSet, settings: EvaluateSettings) -> tuple[Run, float]:
@@ -199,6 +201,13 @@ def _compare(
         intervals = paired_bootstrap(differences, clusters, draws=settings.draws, seed=settings.seed)
         found += [Comparison(*pair, metric, group, interval) for metric, interval in zip(METRICS, intervals, strict=True)]
     return found
+
+
+def _of_other_data(name: str, system: System, eval_set: EvalSet) -> str | None:
+    record = None if isinstance(system, dict) else read_record(Path(system))
+    if record is None or not eval_set.manifest_sha256 or record.get("dataset_manifest_sha256") == eval_set.manifest_sha256:
+        return None
+    return f"{name} was trained on another build of the data: these queries may be among its training questions."
 
 
 def _checked_run(run: Run, eval_set: EvalSet, name: str) -> Run:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,12 @@ def test_the_whole_road(tiny_model: Path, make_dataset: Any, tmp_path: Path, cap
     systems = evaluate({"base": str(tiny_model), "tuned": out}, dev, EvaluateSettings(device="cpu")).systems
     assert systems[0].metrics == pytest.approx(result.base_dev)
     assert systems[1].metrics == pytest.approx(result.best_dev)
+    other = replace(dev, manifest_sha256="of another build")
+    notes = [evaluate({"tuned": out}, one, EvaluateSettings(device="cpu")).notes for one in (dev, other)]
+    assert notes == [
+        (),
+        ("tuned was trained on another build of the data: these queries may be among its training questions.",),
+    ]
     evaluated = {entry["step"]: entry["ndcg@10"] for entry in result.history if "ndcg@10" in entry}
     assert list(evaluated) == [5, 10]
     assert result.best_step == max(evaluated, key=evaluated.__getitem__)

@@ -1,0 +1,213 @@
+"""The whole road on a domain with human questions: raw documents → `curate build` → train → BM25, base and tuned side by side.
+
+    python benchmarks/domain.py --data FOLDER --set squad --model PATH_OR_NAME [--seeds 3] [--max-pairs 600]
+
+FOLDER holds `squad/v1_paragraphs.parquet` and `squad/v1_questions.parquet` (articles are the documents, questions carry answer
+offsets), and `ir_cranfield/{corpus,queries,qrels}.parquet` (abstracts are the documents, judgements name documents). No human question is
+ever trained on. Prints a table, then one line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines.evaluation import Test, bm25_run
+from schemas.training import EvaluateSettings, TrainSettings
+from train.eval_set import EvalSet
+from train.evaluate import BASE, BM25, TUNED, Evaluation, System, dense_run, evaluate
+from train.metrics import METRICS, PRIMARY
+from train.models import load_model
+from train.trainer import TrainResult, train_model
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Raw documents and the questions people asked of them, as files."""
+
+    documents: Path
+    queries: Path
+    qrels: Path | None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark as the command line says."""
+    options = _options(arguments)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.work or Path(temporary)
+        prepare = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield}[options.set]
+        domain = prepare(options.data, folder / options.set, options.max_questions)
+        built = folder / f"{options.set}-built"
+        command = [sys.executable, "-m", "pipelines.cli", "build", str(domain.documents), "--out", str(built)]
+        sets = [part for item in options.build_set for part in ("--set", item)]
+        subprocess.run([*command, *sets], check=True, stdout=sys.stderr)
+        dataset = built / "dataset"
+        eval_set = Test(queries=domain.queries, qrels=domain.qrels).load(dataset)
+        results: list[TrainResult] = []
+        systems: dict[str, System] = {BM25: bm25_run(eval_set), BASE: options.model}
+        for seed in range(options.seeds):
+            out = folder / f"{options.set}-model-{seed}"
+            results.append(train_model(dataset, out, options.model, _settings(options, seed), _say))
+            systems[TUNED if seed == 0 else f"{TUNED} {seed}"] = out
+        evaluations = _evaluate(systems, options, eval_set)
+    report = _report(options.set, results, evaluations)
+    report["seconds"] = round(time.monotonic() - started)
+    print_table(report)
+    print(json.dumps(report))
+
+
+def prepare_squad(data: Path, folder: Path, limit: int) -> Domain:
+    """Each article's paragraphs joined by blank lines; answer offsets counted in the joined text."""
+    paragraphs = pl.read_parquet(data / "squad" / "v1_paragraphs.parquet").sort("title", "para_id")
+    texts: dict[str, str] = {}
+    starts: dict[str, tuple[str, int]] = {}
+    for title, paragraph, context in paragraphs.select("title", "para_id", "context").iter_rows():
+        joined = texts[title] + "\n\n" if title in texts else ""
+        starts[paragraph] = (title, len(joined))
+        texts[title] = joined + context
+    documents = [{"id": title, "title": title, "text": text} for title, text in texts.items()]
+    questions = pl.read_parquet(data / "squad" / "v1_questions.parquet").filter(~pl.col("is_impossible"))
+    rows = [
+        {
+            "question_id": row["id"],
+            "question": row["question"],
+            "document": starts[row["para_id"]][0],
+            "answer": row["answer"],
+            "answer_start": starts[row["para_id"]][1] + row["answer_start"],
+        }
+        for row in questions.iter_rows(named=True)
+    ]
+    chosen = _some(rows, "question_id", limit)
+    return Domain(_write(folder / "raw" / "articles.jsonl", documents).parent, _write(folder / "questions.jsonl", chosen), None)
+
+
+def prepare_cranfield(data: Path, folder: Path, limit: int) -> Domain:
+    """Each abstract a document; judgements name documents."""
+    source = data / "ir_cranfield"
+    corpus = pl.read_parquet(source / "corpus.parquet").rename({"doc_id": "id"})
+    queries = pl.read_parquet(source / "queries.parquet").select(pl.col("query_id").alias("_id"), "text")
+    chosen = _some(queries.to_dicts(), "_id", limit)
+    kept = {row["_id"] for row in chosen}
+    qrels = pl.read_parquet(source / "qrels.parquet").filter(pl.col("query_id").is_in(list(kept)))
+    documents = _write(folder / "raw" / "abstracts.jsonl", corpus.select("id", "title", "text").to_dicts())
+    judgements = [
+        {"query-id": q, "corpus-id": d, "score": s} for q, d, s in qrels.select("query_id", "doc_id", "score").iter_rows()
+    ]
+    return Domain(documents.parent, _write(folder / "queries.jsonl", chosen), _write(folder / "qrels.jsonl", judgements))
+
+
+def print_table(report: Mapping[str, Any]) -> None:
+    """Systems by metrics; the tuned line is the mean over seeds."""
+    print(
+        f"{report['set']}: {report['questions']} human questions, {report['passages']} passages, {report['rows']} training rows"
+    )
+    print(f"{'':<8}" + "".join(f"{metric:>10}" for metric in METRICS))
+    for name, metrics in report["systems"].items():
+        print(f"{name:<8}" + "".join(f"{metrics[metric]:>10.4f}" for metric in METRICS))
+    for seed, gain in enumerate(report["gains"]):
+        bounds = "no interval" if gain["low"] is None else f"95%: {gain['low']:+.4f} to {gain['high']:+.4f}"
+        print(f"seed {seed}: tuned minus base {gain['mean']:+.4f} {PRIMARY} ({bounds}, {gain['clusters']} clusters)")
+
+
+def _evaluate(systems: Mapping[str, System], options: argparse.Namespace, eval_set: EvalSet) -> list[Evaluation]:
+    """One evaluation a seed, each with its tuned model under the name `tuned`; BM25 and base are ranked once."""
+    settings = EvaluateSettings(device=options.device, max_seq_length=options.max_seq_length)
+    runs: dict[str, System] = {}
+    for name, system in systems.items():
+        if isinstance(system, dict):
+            runs[name] = system
+            continue
+        _say(f"rank {name}", 0, None)
+        model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
+        runs[name], _ = dense_run(model, eval_set, settings)
+    tuned = [name for name in runs if name.startswith(TUNED)]
+    return [evaluate({BM25: runs[BM25], BASE: runs[BASE], TUNED: runs[name]}, eval_set, settings) for name in tuned]
+
+
+def _report(name: str, results: Sequence[TrainResult], evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    first = evaluations[0]
+    systems = {system.name: system.metrics for system in first.systems}
+    tuned = [evaluation.systems[-1].metrics for evaluation in evaluations]
+    systems[TUNED] = {metric: statistics.fmean(metrics[metric] for metrics in tuned) for metric in METRICS}
+    gains = [evaluation.find(TUNED, BASE, PRIMARY) for evaluation in evaluations]
+    return {
+        "set": name,
+        "questions": first.queries,
+        "unmapped": first.unmapped,
+        "passages": first.passages,
+        "notes": first.notes,
+        "model": Path(results[0].model).name,
+        "format": results[0].format,
+        "rows": results[0].rows,
+        "steps": results[0].steps,
+        "systems": systems,
+        "tuned_by_seed": [metrics[PRIMARY] for metrics in tuned],
+        "gains": [asdict(gain) for gain in gains if gain is not None],
+        "dev": [{"base": result.base_dev, "tuned": result.best_dev} for result in results],
+        "training_seconds": [result.seconds for result in results],
+    }
+
+
+def _settings(options: argparse.Namespace, seed: int) -> TrainSettings:
+    return TrainSettings(
+        seed=seed,
+        limit=options.max_pairs,
+        max_steps=options.steps,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        max_seq_length=options.max_seq_length,
+        device=options.device,
+    )
+
+
+def _some(rows: Sequence[Mapping[str, Any]], key: str, limit: int) -> list[Mapping[str, Any]]:
+    """At most `limit` rows, by hash of their id, so that the same ones come every time."""
+    return sorted(rows, key=lambda row: sha256(str(row[key]).encode()).hexdigest())[:limit]
+
+
+def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _say(step: str, done: int, total: int | None) -> None:
+    if total is None or done % 10 == 0:
+        print(f"{step} {done}{f'/{total}' if total else ''}", file=sys.stderr, flush=True)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with squad/ and ir_cranfield/")
+    parser.add_argument("--set", choices=["squad", "ir_cranfield"], default="squad")
+    parser.add_argument("--model", required=True, help="base model: folder or hub name")
+    parser.add_argument("--work", type=Path, help="keep everything in this folder (else a temporary one)")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--max-pairs", type=int, default=600)
+    parser.add_argument("--max-questions", type=int, default=1000)
+    parser.add_argument("--steps", type=int, help="stop after so many steps")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=2e-5)
+    parser.add_argument("--max-seq-length", type=int)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+    parser.add_argument("--build-set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the build")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
