@@ -36,9 +36,7 @@ def produce(context: Context) -> Iterator[Batch]:
     with replaced_dataset(Path(context.folder)) as folder:
         rows, rejected = _write_formats(context, folder)
         counts = _counts(rows)
-        for name in FORMATS:
-            if name not in counts:
-                _drop(folder, rows, name)
+        _drop_empty(folder, rows)
         rows |= write_eval(context, folder)
         counts["queries"] = {split: rows[f"eval/{split}/queries.jsonl"] for split in ("dev", "test")}
         counts["corpus"] = {"passages": rows["eval/test/corpus.jsonl"]}
@@ -95,12 +93,15 @@ def _counts(rows: Mapping[str, int]) -> dict[str, dict[str, int]]:
     return {name: by_split for name, by_split in counts.items() if any(by_split.values())}
 
 
-def _drop(folder: Path, rows: dict[str, int], name: str) -> None:
-    for place in (name, f"provenance/{name}"):
-        for split in SPLITS:
-            del rows[f"{place}/{split}.parquet"]
-            (folder / place / f"{split}.parquet").unlink()
-        (folder / place).rmdir()
+def _drop_empty(folder: Path, rows: dict[str, int]) -> None:
+    """`datasets` cannot load a config with a split of no rows."""
+    for path in [path for path, count in rows.items() if not count]:
+        del rows[path]
+        (folder / path).unlink()
+    for name in FORMATS:
+        for place in (folder / name, folder / "provenance" / name):
+            if not any(place.iterdir()):
+                place.rmdir()
 
 
 def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: list[Rejection]) -> Manifest:

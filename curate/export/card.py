@@ -54,7 +54,7 @@ def _header(formats: Sequence[str], manifest: Manifest, name: str) -> str:
         lines[-1] = "configs: []"
     for index, config in enumerate(formats):
         lines += [f"- config_name: {config}", *(["  default: true"] if index == 0 else []), "  data_files:"]
-        for split in manifest.counts[config]:
+        for split in (split for split, count in manifest.counts[config].items() if count):
             lines += [f"  - split: {split}", f"    path: {config}/{split}.parquet"]
     return "\n".join([*lines, "---", ""])
 

@@ -51,9 +51,14 @@ class RowFile:
 def _arrow_schema(schema: dict[str, pl.DataType]) -> Any:
     import pyarrow as arrow
 
-    scalars = {pl.String: arrow.string(), pl.Int64: arrow.int64(), pl.Float64: arrow.float64()}
-    fields = [
-        (name, arrow.list_(scalars[type(kind.inner)]) if isinstance(kind, pl.List) else scalars[type(kind)])  # type: ignore[index]
-        for name, kind in schema.items()
-    ]
-    return arrow.schema(fields)
+    return arrow.schema([(name, _arrow_type(kind)) for name, kind in schema.items()])
+
+
+def _arrow_type(kind: Any) -> Any:
+    import pyarrow as arrow
+
+    if isinstance(kind, pl.List):
+        return arrow.list_(_arrow_type(kind.inner))
+    # Compared, not looked up: polars gives a type now as a class and now as an instance of it.
+    types = ((pl.String, arrow.string()), (pl.Int64, arrow.int64()), (pl.Float64, arrow.float64()))
+    return next(found for name, found in types if kind == name)

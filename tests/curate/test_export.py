@@ -1,0 +1,421 @@
+"""The dataset folder: exact rows of every format, the same bytes each time, and a swap that a kill cannot halve."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from curate.export import STAGE, dataset_is_intact, shaping_settings
+from curate.export.card import write_card
+from curate.export.folder import replaced_dataset
+from curate.export.parquet import ROWS_A_GROUP, RowFile
+from curate.stage import Batch, Context, Rejection, content_id
+from curate.store import Store, StoreReader
+from schemas.errors import ContractError, StoreError
+from schemas.manifest import read_manifest
+from schemas.reasons import Reason
+from schemas.settings import ChunkSettings, ExportSettings, LlmSettings, MineSettings, RoleSettings, Settings
+from schemas.tables import TABLES, frame
+
+Rows = list[dict[str, Any]]
+EMBEDDED_TEXT = "SECRET-DOCUMENT-TEXT"
+
+
+class InProcess:
+    """The engine of these tests."""
+
+    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        return map(function, items)
+
+
+class Build:
+    """The tables that export reads, in the making."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, Rows] = {name: [] for name in STAGE.reads}
+
+    def chunk(self, name: str, split: str, **other: Any) -> None:
+        """One chunk in a document of its own."""
+        document = {"document_id": content_id("document", name)}
+        row = {"source": f"{name}.md", "title": name, "text": f"{EMBEDDED_TEXT} {name}", "blocks": [], "format": "markdown"}
+        self.tables["documents"].append(document | row | {"language": "en", "as_is": False})
+        place = {"start": 0, "end": 9, "cluster_id": content_id("block", name), "split": split}
+        self.tables["splits"].append(document | place | {"method": other.get("method", "clusters")})
+        row = document | place | {"chunk_id": content_id(name), "position": 0, "heading_path": [name], "text": name}
+        row |= {"passage": other.get("passage", f"passage {name}"), "tokens": 3, "language": "en"}
+        self.tables["chunks"].append(row)
+        cluster = {"chunk_id": row["chunk_id"], "chunk_cluster_id": content_id("cluster", other.get("cluster", name))}
+        self.tables["chunk_clusters"].append(cluster | {"representative": True, "home_split": split, "similarity": 1.0})
+
+    def pair(self, name: str, anchor: str, chunk: str, negatives: Iterable[str | None] = (), **other: Any) -> str:
+        """A kept pair and its chosen negatives: chunk names, or None for a supplied text."""
+        home = next(row for row in self.tables["chunks"] if row["chunk_id"] == content_id(chunk))
+        row = {"question_id": content_id("question", name), "chunk_id": home["chunk_id"], "style": other.get("style", "heading")}
+        row |= {"origin": other.get("origin", "extractive"), "train_only": other.get("train_only", False)}
+        row |= {"imported_pair_id": other.get("imported"), "is_positive": other.get("is_positive", True)}
+        row |= {"score": other.get("score"), "label": other.get("label")}
+        question = {"question": anchor, "answer": None, "evidence": None, "model": other.get("model")}
+        self.tables["questions"].append(row | question)
+        pair = {"pair_id": content_id("pair", name), "anchor": anchor, "positive": home["passage"]}
+        self.tables["pairs"].append(row | pair | {"split": home["split"], "cluster_id": home["cluster_id"]})
+        for number, negative in enumerate(negatives, start=1):
+            text, origin = (f"passage {negative}", "bm25") if negative else (f"supplied for {name}", "supplied")
+            row = {
+                "pair_id": pair["pair_id"],
+                "candidate": number,
+                "text": text,
+                "origin": origin,
+                "score": None,
+                "chosen": number,
+            }
+            row |= {"chunk_id": content_id(negative) if negative else None, "rank": None, "state": "negative", "reason": None}
+            self.tables["negatives"].append(row)
+        return pair["pair_id"]
+
+    def export(self, folder: Path, **settings: Any) -> tuple[Rows, list[Rejection]]:
+        """Run the stage; its rows are held to their contract."""
+        connection = duckdb.connect()
+        store = Store(connection)
+        for table, rows in self.tables.items():
+            store.create(table)
+            store.insert(table, frame(TABLES[table], rows))
+        settings.setdefault("mine", MineSettings(negatives=2))
+        context = Context(
+            settings=Settings(**settings),
+            reader=StoreReader(connection, STAGE.reads),
+            engine=InProcess(),
+            progress=lambda done, total: None,
+            note=lambda sentence: None,
+            folder=str(folder),
+        )
+        batches: list[Batch] = list(STAGE.produce(context))
+        connection.close()
+        rows = [dict(row) for batch in batches for row in batch.rows]
+        TABLES["exported_files"].validate(frame(TABLES["exported_files"], rows))
+        return rows, [rejection for batch in batches for rejection in batch.rejected]
+
+
+def small() -> Build:
+    """Three splits, every origin, one pair without negatives, one imported non-positive."""
+    build = Build()
+    for name in ("a", "b", "c", "d"):
+        build.chunk(name, "train")
+    for name in ("e", "f", "g"):
+        build.chunk(name, "dev")
+    for name in ("h", "i", "j"):
+        build.chunk(name, "test")
+    build.pair("one", "what is a?", "a", ["b", "c"])
+    build.pair("two", "sentence of b", "b", ["a", None], train_only=True, style="sentence")
+    build.pair("three", "what is d?", "d", ["a"], model="m", origin="llm")
+    build.pair("four", "what is e?", "e", ["f", "g"])
+    build.pair("five", "what is h?", "h", ["i", "j"])
+    row = {"imported_pair_id": content_id("imported"), "source": "pairs.jsonl#3", "anchor": "h or i?", "negatives": []}
+    row |= {"document_id": content_id("document", "i"), "score": 0.25, "label": None, "is_positive": False}
+    build.tables["imported_pairs"].append(row)
+    build.pair("six", "h or i?", "i", origin="imported", imported=row["imported_pair_id"], score=0.25, is_positive=False)
+    return build
+
+
+def parquet(folder: Path, name: str) -> Rows:
+    return pl.read_parquet(folder / "dataset" / name).to_dicts()
+
+
+def lines(path: Path) -> Rows:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_every_format_has_its_exact_rows(tmp_path: Path) -> None:
+    small().export(tmp_path)
+    triplets = sorted(parquet(tmp_path, "triplets/train.parquet"), key=lambda row: row["anchor"])
+    assert triplets == [
+        {"anchor": "sentence of b", "positive": "passage b", "negative_1": "passage a", "negative_2": "supplied for two"},
+        {"anchor": "what is a?", "positive": "passage a", "negative_1": "passage b", "negative_2": "passage c"},
+    ]
+    pairs = parquet(tmp_path, "pairs/train.parquet")
+    assert sorted(row["anchor"] for row in pairs) == ["sentence of b", "what is a?", "what is d?"]
+    assert parquet(tmp_path, "labeled/dev.parquet") == [
+        {"anchor": "what is e?", "passage": "passage e", "label": 1},
+        {"anchor": "what is e?", "passage": "passage f", "label": 0},
+        {"anchor": "what is e?", "passage": "passage g", "label": 0},
+    ]
+    labeled = {(row["anchor"], row["passage"]): row["label"] for row in parquet(tmp_path, "labeled/test.parquet")}
+    assert labeled[("h or i?", "passage i")] == 0
+    assert [row for row in parquet(tmp_path, "labeled/train.parquet") if row["anchor"] == "what is d?"] == [
+        {"anchor": "what is d?", "passage": "passage d", "label": 1},
+        {"anchor": "what is d?", "passage": "passage a", "label": 0},
+    ]
+    assert parquet(tmp_path, "scored/test.parquet") == [{"anchor": "h or i?", "passage": "passage i", "score": 0.25}]
+    assert not (tmp_path / "dataset" / "scored" / "train.parquet").exists()
+
+
+def test_provenance_has_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
+    build = small()
+    build.export(tmp_path)
+    names = {row["pair_id"]: row for row in build.tables["pairs"]}
+    for name in ("triplets", "pairs", "labeled", "scored"):
+        for split in ("train", "dev", "test") if name != "scored" else ("test",):
+            rows, origins = parquet(tmp_path, f"{name}/{split}.parquet"), parquet(tmp_path, f"provenance/{name}/{split}.parquet")
+            assert [row["anchor"] for row in rows] == [names[row["pair_id"]]["anchor"] for row in origins]
+    two = next(row for row in parquet(tmp_path, "provenance/triplets/train.parquet") if row["style"] == "sentence")
+    assert two == {
+        "pair_id": content_id("pair", "two"),
+        "question_id": content_id("question", "two"),
+        "chunk_id": content_id("b"),
+        "document_id": content_id("document", "b"),
+        "cluster_id": content_id("block", "b"),
+        "style": "sentence",
+        "origin": "extractive",
+        "model": None,
+        "source": "b.md",
+        "negative_chunk_ids": [content_id("a"), None],
+        "negative_origins": ["bm25", "supplied"],
+        "negative_states": ["negative", "negative"],
+    }
+    assert parquet(tmp_path, "provenance/scored/test.parquet")[0]["source"] == "pairs.jsonl#3"
+    passages = [(row["passage_chunk_id"], row["passage_origin"]) for row in parquet(tmp_path, "provenance/labeled/dev.parquet")]
+    assert passages == [(content_id("e"), "pair"), (content_id("f"), "bm25"), (content_id("g"), "bm25")]
+    assert {row["model"] for row in parquet(tmp_path, "provenance/pairs/train.parquet")} == {"m", None}
+
+
+def test_labels_of_the_user_win_and_texts_may_be_equal(tmp_path: Path) -> None:
+    build = Build()
+    build.chunk("a", "train")
+    build.pair("one", "passage a", "a", label=1, score=1.0)
+    build.pair("two", "other", "a", label=0, is_positive=False)
+    _, rejected = build.export(tmp_path)
+    labels = sorted((row["anchor"], row["label"]) for row in parquet(tmp_path, "labeled/train.parquet"))
+    assert labels == [("other", 0), ("passage a", 1)]
+    assert parquet(tmp_path, "scored/train.parquet") == [{"anchor": "passage a", "passage": "passage a", "score": 1.0}]
+    # Nothing to learn from a passage that is its own question.
+    assert [(r.key, r.reason) for r in rejected] == [(content_id("pair", "one"), Reason.ANCHOR_EQUALS_PASSAGE)]
+    assert not (tmp_path / "dataset" / "pairs").exists()
+    assert read_manifest(tmp_path / "dataset").rejected == {"export": {"anchor_equals_passage": 1}}
+
+
+def test_eval_folders_in_beir_layout(tmp_path: Path) -> None:
+    build = small()
+    build.chunk("copy of e", "gap", cluster="e")
+    build.pair("seven", "What is E", "g", train_only=True)
+    build.pair("eight", "sentence of f", "f", train_only=True)
+    question = build.tables["questions"][0] | {"question_id": content_id("left out"), "question": "what is e"}
+    build.tables["questions"].append(question | {"chunk_id": content_id("f")})
+    reject = {"stage": "filter", "row_key": content_id("left out"), "state": "rejected", "reason": "question_near_duplicate"}
+    build.tables["rejected"].append(reject | {"detail": "", "row_json": "{}"})
+    build.export(tmp_path)
+    folder = tmp_path / "dataset" / "eval"
+    corpus = lines(folder / "dev" / "corpus.jsonl")
+    assert corpus == [
+        {"_id": row["chunk_id"], "title": "", "text": row["passage"]}
+        for row in sorted(build.tables["chunks"], key=lambda row: row["chunk_id"])
+    ]
+    assert (folder / "test" / "corpus.jsonl").read_bytes() == (folder / "dev" / "corpus.jsonl").read_bytes()
+    query = content_id("question", "four")
+    details = {"style": "heading", "origin": "extractive", "cluster_id": content_id("block", "e")}
+    assert lines(folder / "dev" / "queries.jsonl") == [{"_id": query, "text": "what is e?", "metadata": details}]
+    relevant = sorted(content_id(name) for name in ("e", "copy of e", "g", "f"))
+    qrels = "".join(f"{query}\t{chunk_id}\t1\n" for chunk_id in relevant)
+    assert (folder / "dev" / "qrels" / "dev.tsv").read_text() == "query-id\tcorpus-id\tscore\n" + qrels
+    assert [row["text"] for row in lines(folder / "test" / "queries.jsonl")] == ["what is h?"]
+    assert sorted(path.name for path in (folder / "test").rglob("*") if path.is_file()) == [
+        "corpus.jsonl",
+        "queries.jsonl",
+        "test.tsv",
+    ]
+
+
+def test_manifest_counts_hashes_and_card(tmp_path: Path) -> None:
+    rows, rejected = small().export(tmp_path, export=ExportSettings(name='my "set" <b>:\n- x'))
+    manifest = read_manifest(tmp_path / "dataset")
+    assert manifest.counts == {
+        "triplets": {"train": 2, "dev": 1, "test": 1},
+        "pairs": {"train": 3, "dev": 1, "test": 1},
+        "labeled": {"train": 8, "dev": 3, "test": 4},
+        "scored": {"train": 0, "dev": 0, "test": 1},
+        "queries": {"dev": 1, "test": 1},
+        "corpus": {"passages": 10},
+    }
+    assert manifest.files["labeled/test.parquet"].rows == 4
+    assert manifest.files["README.md"].rows is None
+    assert manifest.notes == ["1 of 5 pairs have too few negatives for a triplet; they are in pairs and labeled."]
+    assert (manifest.split_method, manifest.heading_prefix, manifest.negatives) == ("clusters", True, 2)
+    assert sorted(manifest.libraries) == ["duckdb", "polars", "pyarrow"]
+    assert {row["path"] for row in rows} == {*manifest.files, "manifest.json"}
+    assert rejected == []
+    card = (tmp_path / "dataset" / "README.md").read_text(encoding="utf-8")
+    assert EMBEDDED_TEXT not in card
+    assert "<b>" not in card.split("---")[2]
+    assert "# my &#34;set&#34; &#60;b&#62;" in card
+    assert "begin with their title and heading path" in card
+    assert "| labeled |" in card
+
+
+def test_the_card_says_how_it_was_split_and_embedded(tmp_path: Path) -> None:
+    build = small()
+    for row in build.tables["splits"]:
+        row["method"] = "blocks"
+    build.export(tmp_path, chunk=ChunkSettings(heading_prefix=False))
+    manifest = read_manifest(tmp_path / "dataset")
+    card = write_card(manifest, [])
+    assert (manifest.split_method, manifest.heading_prefix) == ("blocks", False)
+    assert "blocks of sections with a gap" in card
+    assert "without their headings" in card
+
+
+@pytest.mark.parametrize("name", ["triplets", "pairs", "labeled", "scored"])
+def test_datasets_loads_every_config(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    small().export(tmp_path, export=ExportSettings(name='a: "b" # {c}\n- d'))
+    loaded = datasets.load_dataset(str(tmp_path / "dataset"), name, cache_dir=str(tmp_path / "cache"))
+    assert list(loaded) == (["train", "dev", "test"] if name != "scored" else ["test"])
+    for split in loaded:
+        assert loaded[split].to_list() == parquet(tmp_path, f"{name}/{split}.parquet")
+
+
+def test_an_empty_build_still_is_a_dataset_folder(tmp_path: Path) -> None:
+    build = Build()
+    build.chunk("a", "train")
+    build.export(tmp_path)
+    manifest = read_manifest(tmp_path / "dataset")
+    assert manifest.counts == {"queries": {"dev": 0, "test": 0}, "corpus": {"passages": 1}}
+    assert not list((tmp_path / "dataset").rglob("*.parquet"))
+    assert "configs: []" in (tmp_path / "dataset" / "README.md").read_text()
+    assert (tmp_path / "dataset" / "eval" / "test" / "queries.jsonl").read_bytes() == b""
+    assert dataset_is_intact(tmp_path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_same_bytes_from_the_same_rows_in_another_order(tmp_path: Path) -> None:
+    small().export(tmp_path / "first")
+    build = small()
+    for rows in build.tables.values():
+        rows.reverse()
+    build.export(tmp_path / "second")
+    first = contents(tmp_path / "first" / "dataset")
+    assert first == contents(tmp_path / "second" / "dataset")
+    assert len(first) == 28
+    build.export(tmp_path / "third", seed=14)
+    assert parquet(tmp_path / "third", "labeled/train.parquet") != parquet(tmp_path / "first", "labeled/train.parquet")
+
+
+def test_bytes_do_not_depend_on_the_portions_that_rows_come_in(tmp_path: Path) -> None:
+    schema = {"anchor": pl.String(), "label": pl.Int64(), "names": pl.List(pl.String())}
+    rows = pl.DataFrame({"anchor": [f"é{i}" for i in range(ROWS_A_GROUP + 5)]})
+    rows = rows.with_columns(label=pl.lit(1, pl.Int64), names=pl.concat_list(pl.lit("x"), pl.lit(None, pl.String)))
+    for name, portion in (("whole", ROWS_A_GROUP + 5), ("parts", 1000)):
+        with RowFile(tmp_path / f"{name}.parquet", schema) as file:
+            for portion_rows in rows.iter_slices(portion):
+                file.append(portion_rows)
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "parts.parquet").read_bytes()
+    metadata = pq.read_metadata(tmp_path / "parts.parquet")
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [ROWS_A_GROUP, 5]
+    assert metadata.metadata is None
+    assert pl.read_parquet(tmp_path / "parts.parquet").equals(rows)
+
+
+def test_a_row_that_breaks_its_contract_is_our_bug_and_leaves_the_old_folder(tmp_path: Path) -> None:
+    small().export(tmp_path)
+    before = contents(tmp_path)
+    build = small()
+    build.tables["negatives"][0]["text"] = "passage a"
+    with pytest.raises(ContractError, match="triplets"):
+        build.export(tmp_path)
+    after = contents(tmp_path / "dataset")
+    assert {f"dataset/{name}": data for name, data in after.items()} == before
+    small().export(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset"]
+
+
+def test_intact_notices_what_is_missing_or_cut(tmp_path: Path) -> None:
+    assert not dataset_is_intact(tmp_path)
+    small().export(tmp_path)
+    assert dataset_is_intact(tmp_path)
+    path = tmp_path / "dataset" / "pairs" / "dev.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert not dataset_is_intact(tmp_path)
+    path.unlink()
+    assert not dataset_is_intact(tmp_path)
+    path.write_bytes(whole)
+    (tmp_path / "dataset" / "manifest.json").write_text("{")
+    assert not dataset_is_intact(tmp_path)
+
+
+def test_a_kill_between_the_renames_gives_the_old_dataset_back(tmp_path: Path) -> None:
+    (tmp_path / "dataset.tmp-old").mkdir()
+    (tmp_path / "dataset.tmp-old" / "manifest.json").write_text("old")
+    (tmp_path / "dataset.tmp-new").mkdir()
+    (tmp_path / "dataset.tmp-new" / "half").write_text("half")
+    with pytest.raises(KeyboardInterrupt), replaced_dataset(tmp_path) as folder:
+        assert (tmp_path / "dataset" / "manifest.json").read_text() == "old"
+        assert list(folder.iterdir()) == []
+        raise KeyboardInterrupt
+    assert (tmp_path / "dataset" / "manifest.json").read_text() == "old"
+
+
+def test_what_is_not_ours_is_never_removed(tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    (tmp_path / "dataset" / "my-documents.md").write_text("mine")
+    with pytest.raises(StoreError, match="no dataset of curate's"):
+        small().export(tmp_path)
+    assert (tmp_path / "dataset" / "my-documents.md").read_text() == "mine"
+    shutil.rmtree(tmp_path / "dataset")
+    small().export(tmp_path)
+    (tmp_path / "dataset" / "my-notes.md").write_text("mine")
+    (tmp_path / "dataset" / ".DS_Store").write_text("")
+    small().export(tmp_path)
+    assert (tmp_path / "dataset.before-1" / "my-notes.md").read_text() == "mine"
+    assert dataset_is_intact(tmp_path)
+    (tmp_path / "dataset" / ".DS_Store").write_text("")
+    small().export(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "dataset.before-1"]
+
+
+def test_links_are_replaced_and_never_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("mine")
+    build = tmp_path / "build"
+    build.mkdir()
+    for name in ("dataset", "dataset.tmp-new", "dataset.tmp-old"):
+        (build / name).symlink_to(outside, target_is_directory=True)
+    assert not dataset_is_intact(build)
+    small().export(build)
+    assert contents(outside) == {"precious": b"mine"}
+    assert not (build / "dataset").is_symlink()
+    assert [path.name for path in build.iterdir()] == ["dataset"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StoreError, match="cannot write the dataset"):
+        small().export(tmp_path)
+
+
+def test_a_full_disk_is_a_store_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No space left"), replaced_dataset(tmp_path):
+        raise OSError(28, "No space left on device")
+
+
+def test_the_manifest_names_no_path_and_nothing_that_shapes_no_row() -> None:
+    role = RoleSettings(model="m", api_key_env="MY_KEY", timeout_s=3.0)
+    settings = Settings(chunk=ChunkSettings(tokenizer="/home/somebody/tokenizer"), llm=LlmSettings(generator=role))
+    values = shaping_settings(settings)
+    assert values["chunk"]["tokenizer"] == "tokenizer"
+    assert values["llm"]["generator"]["model"] == "m"
+    assert "MY_KEY" not in json.dumps(values)
+    assert "timeout_s" not in values["llm"]["generator"]
+    assert values["seed"] == 13
