@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from schemas.errors import SettingsError
-
 
 _HOW: dict[str, JsonValue] = {"shapes_rows": False}
 """Marks a field that changes how rows are got, not what they are: no part of a fingerprint."""
@@ -73,6 +72,13 @@ class SplitSettings(Section):
     test: float = Field(0.1, ge=0, lt=1, description="Share of clusters in test.")
     min_clusters: int = Field(30, ge=1, description="With fewer clusters the split goes by blocks of sections.")
 
+    @model_validator(mode="after")
+    def shares_sum_to_one(self) -> SplitSettings:
+        """A share given alone would silently leave documents without a split."""
+        if abs(self.train + self.dev + self.test - 1) > 1e-6:
+            raise ValueError("train, dev and test must sum to 1")
+        return self
+
 
 class ChunkSettings(Section):
     """Documents in, passages out."""
@@ -89,13 +95,24 @@ class ChunkSettings(Section):
     )
 
 
+ExtractiveStyle = Literal["sentence", "heading", "definition", "terms", "question_in_text"]
+
+
 class GenerateSettings(Section):
     """Chunks in, candidate questions out."""
 
     questions_per_chunk: int = Field(4, ge=1, description="At most this many questions of each generator for a chunk.")
     extractive: bool = Field(True, description="Write questions from the text itself, without a model.")
-    styles: tuple[str, ...] = Field(
-        ("sentence", "heading", "definition", "terms", "question_in_text"), description="Extractive styles in use."
+    styles: tuple[ExtractiveStyle, ...] = Field(
+        ("sentence", "heading", "definition", "terms", "question_in_text"),
+        description=(
+            "Extractive styles in use: sentence (an informative sentence of the passage), heading (its headings as a query), "
+            'definition ("What is X?" from a defining sentence), terms (its most telling words), '
+            "question_in_text (questions the text itself asks)."
+        ),
+    )
+    augment_imported: bool = Field(
+        False, description="Also write questions about passages that came with pairs of the user's own."
     )
 
 
@@ -135,7 +152,16 @@ class MineSettings(Section):
     negatives: int = Field(1, ge=1, le=64, description="Negatives a pair.")
     first_rank: int = Field(2, ge=1, description="First rank of the window that negatives are taken from.")
     last_rank: int = Field(50, ge=1, description="Last rank of that window.")
-    same_document: bool = Field(False, description="Allow chunks of the positive's own document.")
+    same_document: bool = Field(
+        False, description="Allow chunks of the positive's own document (always allowed where the split goes by blocks)."
+    )
+
+    @model_validator(mode="after")
+    def window_is_not_empty(self) -> MineSettings:
+        """An empty window would leave nothing but random negatives."""
+        if self.first_rank > self.last_rank:
+            raise ValueError("first_rank must not be greater than last_rank")
+        return self
 
 
 class ValidateSettings(Section):

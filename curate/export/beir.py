@@ -64,16 +64,17 @@ def read_queries(reader: Reader, split: str) -> list[Query]:
             found.setdefault(normalise(row["anchor"]), query)
     if not found:
         return []
-    for rows in reader.batches("pairs", columns=("anchor", "chunk_id", "is_positive")):
-        _add_answers(found, rows.filter("is_positive").select("anchor", "chunk_id").rows())
+    for rows in reader.batches("pairs", columns=("anchor", "chunk_id", "origin", "is_positive")):
+        _add_answers(found, rows.filter("is_positive").select("anchor", "chunk_id", "origin").rows())
     _add_answers(found, reader.query("export_repeated_questions").rows())
     return sorted(found.values(), key=lambda query: query.query_id)
 
 
 def _add_answers(queries: Mapping[str, Query], answers: Iterable[tuple[Any, ...]]) -> None:
-    for anchor, chunk_id in answers:
+    for anchor, chunk_id, origin in answers:
         query = queries.get(normalise(anchor))
-        if query is not None:
+        # What a generator wrote must not change what people judged.
+        if query is not None and (query.origin != "imported" or origin == "imported"):
             query.chunk_ids.add(chunk_id)
 
 

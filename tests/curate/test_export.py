@@ -232,6 +232,18 @@ def test_eval_folders_in_beir_layout(tmp_path: Path) -> None:
     ]
 
 
+def test_generated_questions_do_not_change_what_people_judged(tmp_path: Path) -> None:
+    build = small()
+    build.pair("human", "who is j?", "j", origin="imported")
+    build.pair("machine", "Who is J", "h", origin="llm", train_only=True)
+    build.pair("also human", "who is j", "i", origin="imported")
+    build.export(tmp_path)
+    folder = tmp_path / "dataset" / "eval" / "test"
+    (query,) = [row for row in lines(folder / "queries.jsonl") if row["metadata"]["origin"] == "imported"]
+    judged = [line.split("\t")[1] for line in (folder / "qrels" / "test.tsv").read_text().splitlines() if query["_id"] in line]
+    assert judged == sorted([content_id("j"), content_id("i")])
+
+
 def test_manifest_counts_hashes_and_card(tmp_path: Path) -> None:
     rows, rejected = small().export(tmp_path, export=ExportSettings(name='my "set" <b>:\n- x'))
     manifest = read_manifest(tmp_path / "dataset")

@@ -16,8 +16,9 @@ from curate.mine.candidates import RANDOM_TRIES, random_order
 from curate.stage import Batch, Context, Rejection, content_id
 from curate.store import Store, StoreReader
 from curate.text import normalise, shingles
+from schemas.errors import SettingsError
 from schemas.reasons import Reason
-from schemas.settings import MineSettings, Settings
+from schemas.settings import MineSettings, Settings, load_settings
 from schemas.tables import TABLES, frame
 
 Rows = list[dict[str, Any]]
@@ -174,7 +175,6 @@ def test_positives_of_any_question_with_the_same_words_also_of_rejected_ones() -
 
 def test_near_copies_by_cluster_and_by_jaccard() -> None:
     corpus = herons()
-    corpus.chunk_text = None  # type: ignore[attr-defined]
     corpus.tables["chunk_clusters"][1]["chunk_cluster_id"] = corpus.tables["chunk_clusters"][0]["chunk_cluster_id"]
     assert reason_of(corpus) == Reason.NEGATIVE_NEAR_DUPLICATE
     corpus = herons()
@@ -356,6 +356,11 @@ def test_pairs_that_are_not_positive_get_none() -> None:
     corpus = herons()
     corpus.tables["pairs"][0]["is_positive"] = False
     assert corpus.mine() == ([], [], [])
+
+
+def test_an_empty_window_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"mine: .*first_rank must not be greater than last_rank"):
+        load_settings(sets=["mine.first_rank=9", "mine.last_rank=3"])
 
 
 def test_both_engines_agree_but_for_the_scores() -> None:
