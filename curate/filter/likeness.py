@@ -1,13 +1,14 @@
 """When two questions are the same question in nearly the same words, and the search for such pairs.
 
 Likeness of words alone would take "What is Leigh syndrome?" and "What is Leber syndrome?" for one, or "from A to B" and "from B to A". So two
-questions count as the same only if they ask in the same way (who, when, how …), negate or not alike, name the same things, point in the same
-direction, and hold their shared words in the same order, up to a clause moved to the front.
+questions count as the same only if they ask in the same way (who, when, how …), negate or not alike, name the same things, begin with the same
+thing asked for ("the symptoms of"), point in the same direction, and hold their shared words in the same order, up to a clause moved to the front.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,14 @@ _ASKING = frozenset("what which who whom whose where when why how many much long
 _SAME_ASKING = {"which": "what", "whom": "who"}
 _NEGATIONS = frozenset("no not never none without cannot can't don't doesn't didn't isn't aren't wasn't weren't won't".split())
 _DIRECTIONS = frozenset("to from into than before after over under above below by against until since between".split())
+_OPPOSITES = frozenset("before after over under above below since until".split())
+_VERB_KINDS = {
+    **dict.fromkeys("is are was were".split(), "be"),
+    **dict.fromkeys("do does did can could will would".split(), "do"),
+    **dict.fromkeys("should must may might to".split(), "should"),
+}
+_LETTER = re.compile(r"(?<=\s)[A-HJ-Z]\b")
+"""A capital that is a name ("vitamin A"), not the pronoun."""
 _LIGHT = frozenset(
     "main primary key common typical typically exactly usually generally actually currently please various overall".split()
 )
@@ -30,20 +39,23 @@ class Likeness:
     """What a question is compared by."""
 
     manner: tuple[str, ...]
-    """Question words and negations: equal in equal questions."""
+    """Question words with the kind of verb after them, negations, and words such as "before": equal in equal questions."""
     content: tuple[str, ...]
     """Content words in order, plurals folded, light words left out; pairs of characters in unspaced scripts."""
     specific: frozenset[str]
     """Words that name one thing: capitals inside the sentence, digits, identifiers."""
     directions: tuple[tuple[str, str], ...]
     """Prepositions of direction with the word they point at."""
+    light: frozenset[str]
+    """The light words that were left out."""
 
 
 def likeness(question: str) -> Likeness:
     """The features of one question."""
     found = words(question)
-    manner = {_SAME_ASKING.get(word, word) for word in found if word in _ASKING} | {"not" for word in found if word in _NEGATIONS}
-    kept = [_singular(word) for word in found if word not in STOPWORDS and word not in _LIGHT and word not in _ASKING]
+    specific = _specific(question)
+    letters = {letter.lower() for letter in _LETTER.findall(question)}
+    kept = [_singular(word) for word in found if _is_content(word, specific, letters)]
     if is_unspaced(question):
         kept = [term for term in tokenise(question) if len(term) > 1] or found
     directions = {
@@ -51,22 +63,40 @@ def likeness(question: str) -> Likeness:
         for i, word in enumerate(found)
         if word in _DIRECTIONS
     }
-    return Likeness(tuple(sorted(manner)), tuple(kept or found), _specific(question), tuple(sorted(directions)))
+    light = frozenset(word for word in found if word in _LIGHT and word not in specific)
+    return Likeness(_manner(found), tuple(kept or found), specific, tuple(sorted(directions)), light)
+
+
+def _is_content(word: str, specific: frozenset[str], letters: set[str]) -> bool:
+    if word in letters:
+        return True
+    return word not in STOPWORDS and word not in _ASKING and (word not in _LIGHT or word in specific)
+
+
+def _manner(found: list[str]) -> tuple[str, ...]:
+    asking = [i for i, word in enumerate(found) if word in _ASKING]
+    manner = {_SAME_ASKING.get(found[i], found[i]) for i in asking}
+    manner |= {word for word in found if word in _OPPOSITES} | {"not" for word in found if word in _NEGATIONS}
+    if asking and asking[0] + 1 < len(found):
+        # "What is X?" and "What does X do?" and "What to do for X?" share all their content words.
+        manner.add(_VERB_KINDS.get(found[asking[0] + 1], ""))
+    return tuple(sorted(manner))
 
 
 def same_question(a: Likeness, b: Likeness, threshold: float, *, strict: bool = False) -> float | None:
     """The Jaccard similarity of the content words if it is at least `threshold` and nothing sets the questions apart, else None.
 
-    `strict` asks for equal content words: people's own questions are often filled-in templates, where one word makes the difference.
+    `strict` asks for equal content words, light ones too: people's own questions are often filled-in templates, where one word makes
+    the difference ("primary myelofibrosis").
     """
-    if a.manner != b.manner:
+    if a.manner != b.manner or (strict and a.light != b.light):
         return None
     mine, theirs = set(a.content), set(b.content)
     shared = mine & theirs
     similarity = len(shared) / len(mine | theirs)
     if similarity < (1.0 if strict else threshold):
         return None
-    if (mine ^ theirs) & (a.specific | b.specific) or not _point_alike(a, b):
+    if (mine ^ theirs) & (a.specific | b.specific | {a.content[0], b.content[0]}) or not _point_alike(a, b):
         return None
     return similarity if _rotated(_in_order(a.content, shared), _in_order(b.content, shared)) else None
 

@@ -1,0 +1,421 @@
+"""Filter: every gate on both sides of its threshold, every exemption, and the gates over all questions together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curate.filter import STAGE
+from curate.filter.anchors import Anchor, conflicts
+from curate.filter.likeness import Known, frequencies, likeness, same_question
+from curate.stage import content_id
+from schemas.reasons import Reason
+from schemas.settings import FilterSettings, Settings
+
+Tables = Any
+"""`Tables` of conftest.py, which cannot be imported."""
+
+QUESTION = "Where does the grey heron wait for fish?"
+
+
+def verdict(tables: Tables, question: dict[str, Any], checks: dict[str, Any], **settings_: Any) -> Any:
+    """(reason, detail, state) of one question, or None when it became a pair."""
+    split = question.pop("split", "train")
+    chunk = question.pop("chunk", "heron")
+    tables.chunk("heron", split=split, home_split=question.pop("home_split", split))
+    tables.question("one", question.pop("text", QUESTION), chunk, **question)
+    tables.checks("one", **checks)
+    result = tables.run(STAGE, Settings(filter=FilterSettings(**settings_)))
+    if not result.rejected:
+        return None
+    return result.rejected[0].reason, result.rejected[0].detail, result.rejected[0].state
+
+
+SENTENCE = {"style": "sentence", "origin": "extractive", "train_only": True}
+IMPORTED = {"style": "imported", "origin": "imported"}
+SCORED = IMPORTED | {"score": 0.8}
+
+
+@pytest.mark.parametrize(
+    ("question", "checks", "reason", "detail"),
+    [
+        ({"chunk": "nowhere"}, {}, Reason.CHUNK_REJECTED, "its chunk is not among the chunks"),
+        ({"split": "gap"}, {}, Reason.CHUNK_IN_SPLIT_GAP, "its chunk lies in the gap"),
+        ({"home_split": "test"}, {}, Reason.CHUNK_COPY_IN_OTHER_SPLIT, "near-copies of its chunk are used in test"),
+        ({}, {"question_words": 2}, Reason.QUESTION_TOO_SHORT, "2 words < 3"),
+        ({}, {"question_words": 1}, Reason.QUESTION_TOO_SHORT, "1 word < 3"),
+        ({}, {"question_words": 65}, Reason.QUESTION_TOO_LONG, "65 words > 64"),
+        ({}, {"passage_words": 9}, Reason.PASSAGE_TOO_SHORT, "9 words < 10"),
+        ({}, {"question_form": False}, Reason.QUESTION_MALFORMED, "neither a question nor a query"),
+        ({}, {"context_bound": "this passage"}, Reason.QUESTION_NOT_SELF_CONTAINED, '"this passage"'),
+        ({}, {"verbatim": True}, Reason.QUESTION_VERBATIM, "stands in the passage"),
+        ({"evidence": "quote"}, {"evidence_found": False}, Reason.EVIDENCE_NOT_IN_CHUNK, "the quote is not in the chunk"),
+        ({}, {"language_match": False}, Reason.QUESTION_IN_OTHER_LANGUAGE, "the languages differ"),
+        ({}, {"word_overlap": 0.0, "bm25_rank": None}, Reason.QUESTION_UNRELATED, "overlap 0, rank not found > 200"),
+        ({}, {"word_overlap": 0.0, "bm25_rank": 201}, Reason.QUESTION_UNRELATED, "overlap 0, rank 201 > 200"),
+        # Exemptions end somewhere.
+        (SENTENCE, {"question_words": 2}, Reason.QUESTION_TOO_SHORT, "2 words < 3"),
+        (SENTENCE, {"context_bound": "It"}, Reason.QUESTION_NOT_SELF_CONTAINED, '"It"'),
+        (SENTENCE | {"split": "test"}, {}, Reason.QUESTION_VERBATIM, "verbatim by design, so no test query"),
+        (SENTENCE | {"split": "dev", "style": "heading"}, {}, Reason.QUESTION_VERBATIM, "verbatim by design, so no dev query"),
+        ({"style": "definition"}, {"question_form": False}, Reason.QUESTION_MALFORMED, "neither a question nor a query"),
+        ({"style": "terms"}, {"verbatim": True}, Reason.QUESTION_VERBATIM, "stands in the passage"),
+        (IMPORTED, {"question_words": 2}, Reason.QUESTION_TOO_SHORT, "2 words < 3"),
+        (IMPORTED, {"passage_words": 9}, Reason.PASSAGE_TOO_SHORT, "9 words < 10"),
+        (IMPORTED, {"verbatim": True}, Reason.QUESTION_VERBATIM, "stands in the passage"),
+        (SCORED, {"question_words": 65}, Reason.QUESTION_TOO_LONG, "65 words > 64"),
+        (SCORED, {"language_match": False}, Reason.QUESTION_IN_OTHER_LANGUAGE, "the languages differ"),
+    ],
+)
+def test_rejected(tables: Tables, question: dict[str, Any], checks: dict[str, Any], reason: Reason, detail: str) -> None:
+    assert verdict(tables, dict(question), checks) == (reason, detail, "rejected")
+
+
+@pytest.mark.parametrize(
+    ("question", "checks"),
+    [
+        ({}, {}),
+        ({}, {"question_words": 3}),
+        ({}, {"question_words": 64}),
+        ({}, {"passage_words": 10}),
+        ({}, {"language_match": None}),
+        ({}, {"word_overlap": 0.0, "bm25_rank": 200}),
+        ({}, {"word_overlap": 0.1, "bm25_rank": None}),
+        ({"split": "dev"}, {"word_overlap": 0.0, "bm25_rank": None}),
+        ({"split": "test"}, {"word_overlap": 0.0, "bm25_rank": None}),
+        ({"evidence": "quote"}, {"evidence_found": True}),
+        (SENTENCE, {"question_form": False, "verbatim": True, "question_words": 100}),
+        ({"style": "heading"}, {"question_form": False}),
+        ({"style": "terms"}, {"question_form": False}),
+        (SENTENCE | {"style": "question_in_text"}, {"verbatim": True}),
+        (IMPORTED, {"question_form": False, "context_bound": "this"}),
+        (IMPORTED, {"word_overlap": 0.0, "bm25_rank": None}),
+        (SCORED, {"verbatim": True, "passage_words": 2, "question_words": 1}),
+        (IMPORTED | {"label": 1}, {"verbatim": True, "passage_words": 2, "question_words": 1}),
+        (IMPORTED | {"is_positive": False}, {"verbatim": True, "passage_words": 2, "question_words": 1}),
+    ],
+)
+def test_kept(tables: Tables, question: dict[str, Any], checks: dict[str, Any]) -> None:
+    assert verdict(tables, dict(question), checks) is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "checks"),
+    [
+        ({"question_form": False}, {"question_form": False}),
+        ({"context_bound": False}, {"context_bound": "this"}),
+        ({"verbatim": False}, {"verbatim": True}),
+        ({"language": False}, {"language_match": False}),
+        ({"evidence": False}, {"evidence_found": False}),
+        ({"min_question_words": 2}, {"question_words": 2}),
+        ({"max_question_words": 65}, {"question_words": 65}),
+        ({"min_passage_words": 9}, {"passage_words": 9}),
+        ({"max_rank": 201}, {"word_overlap": 0.0, "bm25_rank": 201}),
+    ],
+)
+def test_thresholds_come_from_the_settings(tables: Tables, setting: dict[str, Any], checks: dict[str, Any]) -> None:
+    assert verdict(tables, {"evidence": "quote"}, {"evidence_found": True} | checks, **setting) is None
+
+
+def test_the_first_failing_gate_gives_the_reason(tables: Tables) -> None:
+    faults = {"question_words": 2, "passage_words": 1, "question_form": False, "verbatim": True, "language_match": False}
+    assert verdict(tables, {}, faults)[0] == Reason.QUESTION_TOO_SHORT
+
+
+def test_unknown_is_quarantined(tables: Tables) -> None:
+    assert verdict(tables, {"evidence": "..."}, {"evidence_found": None}) == (
+        Reason.CHECK_UNKNOWN,
+        "evidence_found is missing",
+        "quarantined",
+    )
+
+
+def test_a_question_without_checks_is_quarantined(tables: Tables) -> None:
+    tables.chunk("heron")
+    question = tables.question("one", QUESTION, "heron")
+    result = tables.run(STAGE)
+    assert [(r.key, r.reason, r.detail, r.state) for r in result.rejected] == [
+        (question, Reason.CHECK_UNKNOWN, "question_words is missing", "quarantined")
+    ]
+
+
+def test_exact_pair(tables: Tables) -> None:
+    chunk = tables.chunk("heron", split="dev", prefix="Birds > Heron\n\n")
+    tables.question("one", QUESTION, "heron", **SCORED, imported_pair_id=content_id("pair of the user"))
+    tables.checks("one")
+    (row,) = tables.run(STAGE).rows
+    question = content_id("question", "one")
+    assert row == {
+        "pair_id": content_id("pair", question),
+        "question_id": question,
+        "chunk_id": chunk,
+        "anchor": QUESTION,
+        "positive": "Birds > Heron\n\nThe heron is a wading bird that stands still in shallow water and waits for fish to come near.",
+        "split": "dev",
+        "cluster_id": content_id("cluster", "heron"),
+        "style": "imported",
+        "origin": "imported",
+        "train_only": False,
+        "imported_pair_id": content_id("pair of the user"),
+        "is_positive": True,
+        "score": 0.8,
+        "label": None,
+    }
+
+
+def test_what_is_known_of_a_rejected_question(tables: Tables) -> None:
+    tables.chunk("heron")
+    tables.question("one", QUESTION, "heron", model="small")
+    tables.checks("one", verbatim=True)
+    (rejection,) = tables.run(STAGE).rejected
+    assert rejection.row == {
+        "question": QUESTION,
+        "chunk_id": content_id("chunk", "heron"),
+        "style": "plain",
+        "origin": "llm",
+        "model": "small",
+        "imported_pair_id": None,
+    }
+
+
+def together(tables: Tables, *questions: tuple[str, str, str, dict[str, Any]]) -> dict[str, tuple[Reason, str]]:
+    """Reason and detail by name of (name, text, chunk, other columns), all checks passed."""
+    for name, text, chunk, other in questions:
+        tables.question(name, text, chunk, **other)
+        tables.checks(name)
+    names = {content_id("question", name): name for name, _, _, _ in questions}
+    return {names[key]: value for key, value in tables.run(STAGE).reasons().items()}
+
+
+@pytest.fixture
+def herons(tables: Tables) -> Tables:
+    """Chunks a, b (train), dev, test and a near-copy of a."""
+    tables.chunk("a")
+    tables.chunk("b", "Storks build large nests of sticks on roofs and return to them in every single year.")
+    tables.chunk("copy of a", cluster="a")
+    tables.chunk("dev", "Egrets are small white herons of warm countries that follow cattle over the fields.", split="dev")
+    tables.chunk("test", "Bitterns hide in reeds and boom loudly at night so that they are heard from afar.", split="test")
+    return tables
+
+
+def test_a_generated_anchor_for_different_passages_is_ambiguous(herons: Tables) -> None:
+    assert together(herons, ("x", QUESTION, "a", {}), ("y", QUESTION.upper(), "b", {})) == {
+        "x": (Reason.ANCHOR_AMBIGUOUS, "written for 2 different passages"),
+        "y": (Reason.ANCHOR_AMBIGUOUS, "written for 2 different passages"),
+    }
+
+
+def test_for_near_copies_of_one_passage_it_is_a_repetition(herons: Tables) -> None:
+    first, second = sorted(("x", "y"), key=lambda name: content_id("question", name))
+    found = together(herons, ("x", QUESTION, "a", {}), ("y", QUESTION, "copy of a", {}))
+    assert found == {second: (Reason.QUESTION_NEAR_DUPLICATE, f"equals {content_id('question', first)}")}
+
+
+def test_model_questions_are_preferred_to_extractive_ones(herons: Tables) -> None:
+    for name in ("x", "y", "z"):
+        herons.question(name, QUESTION, "a", origin="llm" if name == "y" else "extractive")
+        herons.checks(name)
+    assert [row["origin"] for row in herons.run(STAGE).rows] == ["llm"]
+
+
+def test_an_imported_anchor_keeps_its_passages_in_the_split_of_most_rows(herons: Tables) -> None:
+    found = together(
+        herons,
+        ("one", QUESTION, "a", IMPORTED),
+        ("two", QUESTION, "b", IMPORTED),
+        ("three", QUESTION, "test", IMPORTED),
+    )
+    assert found == {"three": (Reason.ANCHOR_IN_OTHER_SPLIT, "2 of 3 rows are in train")}
+
+
+@pytest.mark.parametrize(("chunks", "lost"), [(("a", "test"), "test"), (("dev", "test"), "test"), (("a", "dev"), "dev")])
+def test_on_a_tie_train_comes_before_dev_and_dev_before_test(herons: Tables, chunks: tuple[str, str], lost: str) -> None:
+    found = together(herons, *((chunk, QUESTION, chunk, IMPORTED) for chunk in chunks))
+    assert {name: reason for name, (reason, _) in found.items()} == {lost: Reason.ANCHOR_IN_OTHER_SPLIT}
+
+
+def test_a_repeated_imported_pair_goes_unless_it_is_scored(herons: Tables) -> None:
+    rows = [(name, QUESTION, "a", IMPORTED | {"imported_pair_id": content_id(name)}) for name in ("x", "y")]
+    assert [reason for reason, _ in together(herons, *rows).values()] == [Reason.QUESTION_NEAR_DUPLICATE]
+
+
+def test_a_repeated_scored_pair_stays(herons: Tables) -> None:
+    rows = [(name, QUESTION, "a", SCORED | {"imported_pair_id": content_id(name)}) for name in ("x", "y")]
+    assert together(herons, *rows) == {}
+
+
+def test_a_generated_anchor_gives_way_to_an_imported_one(herons: Tables) -> None:
+    found = together(herons, ("user", QUESTION, "a", IMPORTED), ("same", QUESTION, "copy of a", {}), ("other", QUESTION, "b", {}))
+    detail = f"equals imported {content_id('question', 'user')}"
+    assert found == {
+        "same": (Reason.QUESTION_NEAR_DUPLICATE, detail),
+        "other": (Reason.ANCHOR_AMBIGUOUS, detail),
+    }
+
+
+def test_a_near_duplicate_goes_and_the_detail_names_the_kept_one(herons: Tables) -> None:
+    found = together(
+        herons,
+        ("llm", "What is the main reason why grey herons stand still?", "a", {}),
+        ("again", "What is the reason why the grey heron stands still?", "a", {"origin": "extractive"}),
+    )
+    assert found == {"again": (Reason.QUESTION_NEAR_DUPLICATE, f"like {content_id('question', 'llm')} in train: 1.00 ≥ 0.85")}
+
+
+def test_of_near_equal_questions_in_two_splits_the_evaluation_query_stays(herons: Tables) -> None:
+    found = together(
+        herons,
+        ("in train", "What is the reason why grey herons stand still?", "a", {}),
+        ("in test", "What is the main reason why grey herons stand still?", "test", {}),
+    )
+    assert found == {"in train": (Reason.ANCHOR_IN_OTHER_SPLIT, f"like {content_id('question', 'in test')} in test: 1.00 ≥ 0.85")}
+
+
+def test_templates_of_the_user_are_not_near_duplicates(herons: Tables) -> None:
+    texts = [f"what are the treatments for the {kind} form of long and very rare nerve disease" for kind in ("acute", "chronic")]
+    rows = [(text, text, chunk, IMPORTED) for text, chunk in zip(texts, "ab", strict=True)]
+    assert together(herons, *rows) == {}
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("What is the treatment for Leigh syndrome?", "What are the treatments for Leigh syndrome?"),
+        ("In what year was Tesla born?", "What year was Tesla born in?"),
+        ("What is the main source of heat?", "What is the source of heat?"),
+        ("What is (are) Parkinson's Disease ?", "What is (are) Parkinson disease ?"),
+        ("Can I restart Apache without downtime?", "can i restart apache without downtime"),
+    ],
+)
+def test_the_same_question(a: str, b: str) -> None:
+    assert same_question(likeness(a), likeness(b), 0.85) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("What is Leigh syndrome?", "What is Leber syndrome?"),
+        ("What is Diabetes Type 1?", "What is Diabetes Type 2?"),
+        ("When was Tesla born?", "Where was Tesla born?"),
+        ("How do I convert bytes to str?", "How do I convert str to bytes?"),
+        ("Does smoking cause depression?", "Does depression cause smoking?"),
+        ("Is the cache shared between threads?", "Is the cache not shared between threads?"),
+        ("What came before Norman architecture?", "What came after Norman architecture?"),
+        ("What is a heron?", "What does a heron do?"),
+        ("What is Alzheimer's disease?", "What to do for Alzheimer's disease?"),
+        ("Do you have information about Vitamin A", "Do you have information about Vitamins"),
+        ("What is Primary hypotension?", "What is hypotension?"),
+        (
+            "What are the symptoms of a very rare slow nerve disease of old cats?",
+            "What is a very rare slow nerve disease of old cats?",
+        ),
+        (
+            "How does the server of the Paris office answer slow clients over bad lines at night?",
+            "How does the server of the office answer slow clients over bad lines at night?",
+        ),
+        ("北京的人口是多少", "南京的人口是多少"),
+        ("What does os.fork do in a threaded program?", "What does os.exec do in a threaded program?"),
+    ],
+)
+def test_different_questions(a: str, b: str) -> None:
+    assert same_question(likeness(a), likeness(b), 0.85) is None
+
+
+def test_one_word_more_is_the_same_question_only_for_machines() -> None:
+    a = likeness("Why do grey herons stand still in shallow cold water at night?")
+    b = likeness("Why do grey herons stand still in shallow water at night?")
+    assert same_question(a, b, 0.85) == pytest.approx(7 / 8)
+    assert same_question(a, b, 0.9) is None
+    assert same_question(a, b, 0.85, strict=True) is None
+    main = likeness("Why do grey herons usually stand still in shallow water at night?")
+    assert same_question(main, b, 0.85) == 1.0
+    assert same_question(main, b, 0.85, strict=True) is None
+
+
+TEXT = st.lists(
+    st.sampled_from("heron stork nest fish eats sleeps where when is the main 7 of to".split()), min_size=1, max_size=7
+).map(" ".join)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(TEXT, max_size=14), st.sampled_from([0.5, 0.7, 0.85, 1.0]))
+def test_the_search_finds_what_comparing_all_finds(texts: list[str], threshold: float) -> None:
+    features = [likeness(text) for text in texts]
+    known = Known(threshold, frequencies(features))
+    for number, feature in enumerate(features):
+        everything = [(i, same_question(feature, features[i], threshold)) for i in range(number)]
+        assert known.alike(feature, lambda _: False) == [(i, score) for i, score in everything if score is not None]
+        known.add(feature)
+
+
+ANCHORS = st.lists(
+    st.tuples(
+        TEXT, st.integers(0, 4), st.sampled_from(["train", "dev", "test"]), st.sampled_from(["imported", "llm", "extractive"])
+    ),
+    max_size=16,
+)
+
+
+def anchors_of(rows: list[tuple[str, int, str, str]]) -> list[Anchor]:
+    return [
+        Anchor(
+            content_id(str(i)), text, content_id("c", str(chunk)), content_id("k", str(chunk // 2)), split, origin, measured=False
+        )
+        for i, (text, chunk, split, origin) in enumerate(rows)
+    ]
+
+
+@settings(max_examples=120, deadline=None)
+@given(ANCHORS)
+def test_no_near_equal_anchors_are_left_in_two_splits(rows: list[tuple[str, int, str, str]]) -> None:
+    anchors = anchors_of(rows)
+    dropped = [anchor.question_id for anchor, _, _ in conflicts(anchors, 0.85)]
+    assert len(dropped) == len(set(dropped))
+    kept = [anchor for anchor in anchors if anchor.question_id not in set(dropped)]
+    for i, a in enumerate(kept):
+        for b in kept[:i]:
+            strict = a.origin == b.origin == "imported"
+            like = same_question(likeness(a.question), likeness(b.question), 0.85, strict=strict)
+            if like is not None:
+                assert a.split == b.split
+                assert strict
+                assert a.chunk_id != b.chunk_id
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANCHORS, st.randoms(use_true_random=False))
+def test_the_order_of_the_rows_changes_nothing(rows: list[tuple[str, int, str, str]], random: Any) -> None:
+    anchors = anchors_of(rows)
+    first = {(anchor.question_id, reason, detail) for anchor, reason, detail in conflicts(anchors, 0.85)}
+    random.shuffle(anchors)
+    assert {(anchor.question_id, reason, detail) for anchor, reason, detail in conflicts(anchors, 0.85)} == first
+
+
+@settings(max_examples=60, deadline=None)
+@given(ANCHORS)
+def test_filtering_what_was_kept_drops_nothing(rows: list[tuple[str, int, str, str]]) -> None:
+    anchors = anchors_of(rows)
+    dropped = {anchor.question_id for anchor, _, _ in conflicts(anchors, 0.85)}
+    assert list(conflicts([anchor for anchor in anchors if anchor.question_id not in dropped], 0.85)) == []
+
+
+def test_nothing_in_nothing_out(tables: Tables) -> None:
+    result = tables.run(STAGE)
+    assert (result.rows, result.rejected) == ([], [])
+
+
+@pytest.mark.shared_data
+def test_medquad_templates_survive(shared_data: Path) -> None:
+    medquad = pl.read_parquet(shared_data / "medquad" / "medquad_qa.parquet").drop_nulls(["question", "answer"])
+    rows = medquad.select("question", "answer").unique().sort("question", "answer").iter_rows()
+    anchors = [
+        Anchor(content_id(str(i)), question, content_id(answer), content_id(answer), "train", "imported", measured=False)
+        for i, (question, answer) in enumerate(rows)
+    ]
+    dropped = list(conflicts(anchors, 0.85))
+    assert 0 < len(dropped) < 0.01 * len(anchors)

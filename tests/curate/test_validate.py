@@ -1,0 +1,225 @@
+"""Validate: a clean build breaks no claim; each audit finds exactly the row planted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pytest
+
+from curate.stage import content_id
+from curate.store import tables_of
+from curate.validate import STAGE, claims, failed, read_audit
+
+Tables = Any
+"""`Tables` of conftest.py, which cannot be imported."""
+
+
+def pair_id(name: str) -> str:
+    return content_id("pair", content_id("question", name))
+
+
+def add_pair(tables: Tables, name: str, anchor: str, chunk: str, **other: Any) -> None:
+    """A question with its pair on a chunk that is there."""
+    tables.question(name, anchor, chunk, **other)
+    question = tables.rows["questions"][-1]
+    home = next(row for row in tables.rows["chunks"] if row["chunk_id"] == question["chunk_id"])
+    row = {"pair_id": pair_id(name), "anchor": anchor, "positive": home["passage"], "split": home["split"]}
+    row |= {"cluster_id": home["cluster_id"], "question_id": question["question_id"], "chunk_id": question["chunk_id"]}
+    copied = ("style", "origin", "train_only", "imported_pair_id", "is_positive", "score", "label")
+    tables.rows["pairs"].append(row | {column: question[column] for column in copied})
+
+
+def add_negative(tables: Tables, pair: str, candidate: int, text: str, **other: Any) -> None:
+    row = {"pair_id": pair_id(pair), "candidate": candidate, "chunk_id": None, "text": text, "origin": "bm25", "rank": None}
+    tables.rows["negatives"].append(row | {"score": None, "state": "negative", "reason": None, "chosen": candidate} | other)
+
+
+def reject(tables: Tables, stage: str, key: str, reason: str, state: str = "rejected") -> None:
+    row = {"stage": stage, "row_key": key, "state": state, "reason": reason, "detail": "", "row_json": "{}"}
+    tables.rows["rejected"].append(row)
+
+
+@pytest.fixture
+def clean(tables: Tables) -> Tables:
+    """Four chunks in two splits, an imported pair with a supplied negative, a plain one, a scored non-positive, one short of negatives."""
+    tables.chunk("a", "Herons stand still 😀 in shallow water.", prefix="Birds\n\n")
+    tables.chunk("b", "Storks nest on roofs.")
+    tables.chunk("c", "Egrets follow cattle.", split="test")
+    tables.chunk("d", "Bitterns hide in reeds.", split="test")
+    imported = content_id("imported")
+    row = {
+        "imported_pair_id": imported,
+        "source": "s",
+        "anchor": "where do herons stand",
+        "document_id": content_id("document", "a"),
+    }
+    row |= {"negatives": ["Copper melts."], "score": 0.9, "label": None, "is_positive": True}
+    tables.rows["imported_pairs"].append(row)
+    other = {"origin": "imported", "imported_pair_id": imported, "score": 0.9}
+    add_pair(tables, "heron", "where do herons stand", "a", **other)
+    add_negative(tables, "heron", 1, "Copper melts.", origin="supplied")
+    add_pair(tables, "egret", "what do egrets follow", "c")
+    add_negative(tables, "egret", 1, "Bitterns hide in reeds.", chunk_id=content_id("chunk", "d"))
+    add_negative(tables, "egret", 2, "Egrets follow cattle.", state="quarantined", reason="negative_equals_positive", chosen=None)
+    add_pair(tables, "bittern", "where do bitterns hide", "d")
+    reject(tables, "mine", pair_id("bittern"), "negatives_too_few", "quarantined")
+    reject(tables, "filter", tables.question("poor", "the bittern is a", "d"), "question_malformed")
+    return tables
+
+
+def broken(tables: Tables) -> dict[str, tuple[int, list[str]]]:
+    rows = tables.run(STAGE).rows
+    assert [row["claim"] for row in rows] == list(claims())
+    return {row["claim"]: (row["broken"], row["examples"]) for row in rows if row["broken"]}
+
+
+def test_a_clean_build_breaks_nothing(clean: Tables) -> None:
+    assert broken(clean) == {}
+
+
+def test_an_empty_build_breaks_nothing(tables: Tables) -> None:
+    assert broken(tables) == {}
+
+
+def change(table: str, position: int, **values: Any) -> Callable[[Tables], None]:
+    def plant(tables: Tables) -> None:
+        tables.rows[table][position] |= values
+
+    return plant
+
+
+def plant_document_in_two_splits(tables: Tables) -> None:
+    tables.rows["document_clusters"][3]["cluster_id"] = content_id("cluster", "a")
+
+
+def plant_anchor_in_two_splits(tables: Tables) -> None:
+    for table, column in (("pairs", "anchor"), ("questions", "question")):
+        tables.rows[table][1][column] = "Where do  HERONS stand ?"
+
+
+def plant_chunk_copy(tables: Tables) -> None:
+    tables.rows["chunk_clusters"][2]["chunk_cluster_id"] = content_id("copies", "a")
+
+
+def plant_equal_negative(tables: Tables) -> None:
+    tables.rows["negatives"][0]["text"] = "birds  HERONS stand still 😀 in shallow water."
+
+
+def plant_negative_equal_to_another_positive(tables: Tables) -> None:
+    add_pair(tables, "second", "Where do herons stand", "b")
+    reject(tables, "mine", pair_id("second"), "negatives_too_few", "quarantined")
+    tables.rows["negatives"][0]["text"] = "Storks nest on roofs."
+
+
+def plant_near_copy_negative(tables: Tables) -> None:
+    tables.rows["negatives"][1]["chunk_id"] = content_id("chunk", "b")
+    tables.rows["chunk_clusters"][1]["chunk_cluster_id"] = content_id("copies", "c")
+    tables.rows["chunks"][1]["split"] = "test"
+
+
+def plant_missing_negative(tables: Tables) -> None:
+    tables.rows["rejected"] = [row for row in tables.rows["rejected"] if row["stage"] != "mine"]
+
+
+def plant_two_negatives_where_others_have_one(tables: Tables) -> None:
+    add_negative(tables, "egret", 3, "Something else.", chosen=2)
+
+
+def plant_question_in_both(tables: Tables) -> None:
+    reject(tables, "filter", content_id("question", "egret"), "question_malformed")
+
+
+def plant_question_in_neither(tables: Tables) -> None:
+    tables.question("forgotten", "what do herons forget", "a")
+
+
+def plant_pair_from_nowhere(tables: Tables) -> None:
+    reject(tables, "filter", content_id("no such question"), "question_malformed")
+
+
+EGRET, HERON, BITTERN = pair_id("egret"), pair_id("heron"), pair_id("bittern")
+PLANTED = [
+    ("no_document_in_two_splits_by_cluster", plant_document_in_two_splits, [content_id("cluster", "a")]),
+    ("no_anchor_in_two_splits", plant_anchor_in_two_splits, sorted([EGRET, HERON])),
+    ("no_chunk_copy_across_splits_with_pairs", plant_chunk_copy, [content_id("copies", "a")]),
+    ("no_negative_equals_positive", plant_equal_negative, [HERON]),
+    ("no_negative_equals_positive", plant_negative_equal_to_another_positive, [HERON]),
+    ("no_negative_is_a_near_copy_of_a_positive", plant_near_copy_negative, [EGRET]),
+    ("no_negative_from_other_split", change("negatives", 1, chunk_id=content_id("chunk", "b")), [EGRET]),
+    ("no_negative_from_other_split", change("negatives", 1, chunk_id=content_id("chunk", "gone")), [EGRET]),
+    ("chosen_negatives_are_sound", change("negatives", 1, chosen=2), [EGRET]),
+    ("chosen_negatives_are_sound", change("negatives", 2, chosen=2, text="bitterns hide in  REEDS.", state="negative"), [EGRET]),
+    ("chosen_negatives_are_sound", change("negatives", 1, state="quarantined"), [EGRET]),
+    ("chosen_negatives_are_sound", change("negatives", 2, chosen=1, text="Other.", state="negative"), [EGRET]),
+    ("every_pair_has_k_negatives_or_a_reason", plant_missing_negative, [BITTERN]),
+    ("every_pair_has_k_negatives_or_a_reason", plant_two_negatives_where_others_have_one, [HERON]),
+    ("every_pair_has_k_negatives_or_a_reason", change("rejected", 0, reason="negative_repeated"), [BITTERN]),
+    ("train_only_never_in_dev_or_test", change("pairs", 1, train_only=True), [EGRET]),
+    ("every_pair_has_its_chunk", change("pairs", 1, chunk_id=content_id("chunk", "gone")), [EGRET]),
+    ("every_pair_has_its_chunk", change("pairs", 0, split="dev"), [HERON]),
+    ("every_pair_has_its_chunk", change("pairs", 0, cluster_id=content_id("other")), [HERON]),
+    ("every_pair_has_its_chunk", change("questions", 0, chunk_id=content_id("chunk", "b")), [HERON]),
+    ("chunk_spans_are_exact", change("chunks", 0, start=1), [content_id("chunk", "a")]),
+    ("chunk_spans_are_exact", change("chunks", 0, end=20), [content_id("chunk", "a")]),
+    ("chunk_spans_are_exact", change("chunks", 3, document_id=content_id("document", "gone")), [content_id("chunk", "d")]),
+    ("positive_is_the_passage", change("pairs", 0, positive="Herons stand still 😀 in shallow water."), [HERON]),
+    ("positive_is_the_passage", change("pairs", 1, anchor="what do they follow"), [EGRET]),
+    ("questions_conserved", plant_question_in_both, [content_id("question", "egret")]),
+    ("questions_conserved", plant_question_in_neither, [content_id("question", "forgotten")]),
+    ("questions_conserved", plant_pair_from_nowhere, [content_id("no such question")]),
+    ("no_supplied_negative_lost", change("negatives", 0, origin="bm25"), [HERON]),
+    ("no_supplied_negative_lost", change("imported_pairs", 0, negatives=["Copper melts.", "Iron rusts."]), [HERON]),
+    ("scores_and_labels_survive", change("pairs", 0, score=None), [HERON]),
+    ("scores_and_labels_survive", change("pairs", 0, label=1), [HERON]),
+    ("scores_and_labels_survive", change("imported_pairs", 0, imported_pair_id=content_id("gone")), [HERON]),
+    ("scores_and_labels_survive", change("imported_pairs", 0, is_positive=False), [HERON]),
+]
+
+
+@pytest.mark.parametrize(("claim", "plant", "keys"), PLANTED, ids=lambda value: value if isinstance(value, str) else "")
+def test_an_audit_finds_the_planted_rows(clean: Tables, claim: str, plant: Callable[[Tables], None], keys: list[str]) -> None:
+    plant(clean)
+    assert broken(clean)[claim] == (len(keys), keys)
+
+
+def test_every_audit_has_a_planted_fault() -> None:
+    assert {claim for claim, _, _ in PLANTED} == set(claims())
+
+
+def test_up_to_five_examples_in_order_of_key_and_all_are_counted(tables: Tables) -> None:
+    keys = [tables.question(f"forgotten {i}", "what do herons forget", "a") for i in range(9)]
+    assert broken(tables) == {"questions_conserved": (9, sorted(keys)[:5])}
+
+
+def test_equal_anchors_in_one_split_and_dotted_capitals_are_no_fault(clean: Tables) -> None:
+    add_pair(clean, "again", "Where do herons stand?", "b")
+    reject(clean, "mine", pair_id("again"), "negatives_too_few", "quarantined")
+    for name, anchor, chunk in (("plain", "Istanbul nerede", "b"), ("dotted", "İstanbul nerede", "d")):
+        add_pair(clean, name, anchor, chunk)
+        reject(clean, "mine", pair_id(name), "negatives_too_few", "quarantined")
+    assert broken(clean) == {}
+
+
+def test_a_split_by_blocks_may_cut_documents(clean: Tables) -> None:
+    plant_document_in_two_splits(clean)
+    for row in clean.rows["splits"]:
+        row["method"] = "blocks"
+    assert broken(clean) == {}
+
+
+def test_failed_names_the_claims_that_do_not_hold() -> None:
+    good, bad = {"claim": "a", "broken": 0, "examples": []}, {"claim": "b", "broken": 2, "examples": ["x"]}
+    assert failed([good, bad]) == [bad]
+    assert failed([]) == []
+
+
+@pytest.mark.parametrize("claim", claims())
+def test_an_audit_begins_with_its_claim_and_reads_declared_tables(claim: str) -> None:
+    description, sql = read_audit(claim)
+    assert description.endswith(".")
+    assert description[0].isupper()
+    with duckdb.connect() as connection:
+        assert tables_of(connection, sql) <= set(STAGE.reads)
+    assert f"audits/{claim}.sql" in STAGE.files
