@@ -151,7 +151,7 @@ class Checks(Table):
     verbatim: bool
     """The normalised question stands in the normalised passage."""
     word_overlap: float = pa.Field(in_range={"min_value": 0.0, "max_value": 1.0})
-    """Share of the question's content words that stand in the passage."""
+    """Share of the question's content words that stand in the passage, in any form (singular, plural, possessive …)."""
     context_bound: str = pa.Field(nullable=True)
     """The wording that needs the passage in view ("this passage", "the author"), or null."""
     language_match: bool = pa.Field(nullable=True)

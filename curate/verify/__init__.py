@@ -77,7 +77,7 @@ def _checked(item: Item) -> Item:
     return {
         "question_id": item["question_id"],
         "question_words": count_words(question),
-        "passage_words": count_words(passage),
+        "passage_words": _passage_words(passage),
         "question_form": question_form(question),
         "verbatim": stands_in(question, passage),
         "word_overlap": word_overlap(question, passage),
@@ -106,9 +106,15 @@ def language_match(question: str, text: str, style: str) -> bool | None:
     return False if _lead(question, written) >= _CLEAR_LEAD else None
 
 
-@lru_cache(maxsize=256)
+# The questions of a chunk come one after the other, and a few lines tell the language of a passage.
+@lru_cache(maxsize=16)
 def _language(text: str) -> str:
-    return detect_language(text)
+    return detect_language(text[:600])
+
+
+@lru_cache(maxsize=16)
+def _passage_words(passage: str) -> int:
+    return count_words(passage)
 
 
 def _lead(question: str, language: str) -> float:
@@ -125,7 +131,7 @@ STAGE = Stage(
     writes=("checks",),
     produce=produce,
     settings=("verify",),
-    libraries=("bm25s", "py3langid"),
+    libraries=("bm25s", "py3langid", "PyStemmer"),
     files=("sql/verify_questions.sql",),
     conserves="questions",
 )

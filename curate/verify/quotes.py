@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from curate.bm25 import tokenise
 from curate.text import normalise, words
@@ -20,16 +22,17 @@ _NEGATIONS = frozenset(
 def stands_in(quote: str, text: str) -> bool:
     """Whether the normalised quote stands in the normalised text, at word boundaries; a quote without words does not."""
     needle = normalise(quote)
-    return bool(needle) and f" {needle} " in f" {normalise(text)} "
+    return bool(needle) and f" {needle} " in f" {_normalised(text)} "
 
 
 def word_overlap(question: str, passage: str) -> float:
-    """Share of the question's content words that stand in the passage, 0 if it has none.
+    """Share of the question's content words of which some form stands in the passage, 0 if it has none.
 
-    Where words are not separated by spaces, neighbouring pairs of characters stand for words.
+    Forms are folded by the English Snowball stemmer: without it, "What is a hermaphrodite?" shares nothing with a passage on
+    hermaphrodites. Where words are not separated by spaces, neighbouring pairs of characters stand for words.
     """
     asked = _terms(question)
-    return len(asked & _terms(passage)) / len(asked) if asked else 0.0
+    return len(asked & _passage_terms(passage)) / len(asked) if asked else 0.0
 
 
 def evidence_found(evidence: str | None, text: str) -> bool | None:
@@ -43,10 +46,30 @@ def evidence_found(evidence: str | None, text: str) -> bool | None:
     return all(stands_in(part, text) or _nearly_stands_in(words(part), words(text)) for part in parts)
 
 
-def _terms(text: str) -> set[str]:
+def _terms(text: str) -> frozenset[str]:
     found = set(tokenise(text, drop_stopwords=True))
     paired = {character for term in found if len(term) == 2 and not term.isascii() for character in term}
-    return {term for term in found if len(term) > 1 or term not in paired}
+    stem = _stemmer()
+    return frozenset(stem(term) if term.isascii() else term for term in found if len(term) > 1 or term not in paired)
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Callable[[str], str]:
+    import Stemmer  # kept out of start-up
+
+    stem: Callable[[str], str] = Stemmer.Stemmer("english").stemWord
+    return stem
+
+
+# The questions of a chunk come one after the other.
+@lru_cache(maxsize=16)
+def _passage_terms(passage: str) -> frozenset[str]:
+    return _terms(passage)
+
+
+@lru_cache(maxsize=16)
+def _normalised(text: str) -> str:
+    return normalise(text)
 
 
 def _nearly_stands_in(quote: list[str], text: list[str]) -> bool:
