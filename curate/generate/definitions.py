@@ -18,7 +18,8 @@ _IS_A = re.compile(
     r"highest|oldest|capital|collection|official|standard|ratio|force|point|region|area|unit))\s+.+)$"
 )
 _ARE = re.compile(
-    rf"^[\"“'‘]?(?P<name>{_NAME})[\"”'’]?{_BRACKETS}\s+are\s+(?P<what>(?:\w+\s+){{0,3}}\w+s\s+(?:that|which|who|used|of|for|with|in)\s+.+)$"
+    rf"^[\"“'‘]?(?P<name>{_NAME})[\"”'’]?{_BRACKETS}\s+are\s+(?P<what>(?:(?!also|still|now|often|only|important|concerned|members?|visible|parts?)[a-z-]+\s+)?"
+    r"(?!members|parts|examples|ways|reasons|times)[a-z-]+s\s+(?:that|which|who|whose|used|of|for|in which|in the|in|with)\s+.+)$"
 )
 _MEANS = re.compile(
     rf"^(?P<article>(?:An?|The)\s+)?(?:term\s+)?[\"“'‘]?(?P<name>{_NAME})[\"”'’]?{_BRACKETS}\s+(?P<verb>refers to|means|denotes|stands for|is defined as|"
@@ -43,7 +44,7 @@ _LOOSE = re.compile(
 _NOT_IN_NAMES = frozenset(
     """is are was were be been has have had do does did can could will would shall should may might must this that these those it its he she they we you i
     there here what which who whom whose when where why how if because while since although though but not no nor so than then as by with from into such
-    another other each every all any some most many few several both either neither his her their our your my one two three only also often usually
+    another other each every all any some most many few several both either neither his her their our your my and or one two three four five six seven eight nine ten only also often usually
     sometimes always never still just even now today currently however therefore like unlike without within whether up out about more less very""".split()
 )
 _HOLLOW = frozenset(
@@ -90,7 +91,7 @@ def _english(sentence: str, passage: Passage) -> str | None:
         name = match["name"]
         if not is_clean_name(name) or _LOOSE.match(match["what"]):
             return None
-        if article == "the" and not _is_subject(name, passage):
+        if (article == "the" or not (article or _has_shape(name))) and not _is_subject(name, passage):
             return None
         name = _lower_first(name, passage, bool(article))
         plural = pattern is _ARE or groups.get("verb") in ("are", "are defined as", "refer to")
@@ -116,9 +117,14 @@ def is_clean_name(name: str) -> bool:
     return bool(own) and len(name) >= 2
 
 
+def _has_shape(name: str) -> bool:
+    """Whether it looks like a name by itself: a capital, or more than one word."""
+    return " " in name or not name.islower()
+
+
 def _is_subject(name: str, passage: Passage) -> bool:
-    """ "The X is a …" defines X only where X is what the passage is about: in its headings, or a proper name."""
-    if any(word[:1].isupper() for word in name.split()):
+    """Whether "The X is a …" defines X here: the headings name it, or it is a proper name of several words."""
+    if len(name.split()) > 1 and any(word[:1].isupper() for word in name.split()):
         return True
     headings = {word for part in passage.heading_path for word in words(part)}
     return set(words(name)) <= headings

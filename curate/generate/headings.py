@@ -12,7 +12,7 @@ _NUMBERING = re.compile(
     r"^(?:(?:chapter|section|part|appendix|step|lesson|pep|rfc)\s+(?:[\dIVXLC]+|[A-Z])\s*[:.–—-]+\s*|(?:\d+|[A-Z])(?:\.\d+)+\.?\s+|\d+[.):]\s+"
     r"|\(?[ivxlcIVXLC]{1,5}[.)]\s+|[A-Z][.)]\s+|第[\d一二三四五六七八九十百]+[章节節部回]\s*|§+\s*[\d.]*\s*)",
 )
-_SYMBOLS = re.compile(r"[`*_#¶§†‡✓✔☑→⇒»«|\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+")
+_SYMBOLS = re.compile(r"[`*#¶§†‡✓✔☑→⇒»«|\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+")
 GENERIC = frozenset(
     """abstract acknowledgements acknowledgments advanced alternatives appendix arguments attributes background basics before benefits bibliography bugs
     caveats changelog classes comments compatibility conclusion conclusions configuration contents copyright credits customization default defaults

@@ -33,11 +33,11 @@ _UNRESOLVED = frozenset(
     tomorrow in-order otherwise""".split()
 )  # fmt: skip
 _UNRESOLVED_PHRASE = re.compile(
-    r"^(?:for (?:example|instance|this|that|these|those|the same|more|further)\b|in (?:this|that|these|those|such|the same|addition|contrast|fact|other words|particular|general|both|short|the "
+    r"^(?:make sure\b|keep in mind\b|be (?:sure|aware|careful)\b|for (?:example|instance|this|that|these|those|the same|more|further)\b|in (?:this|that|these|those|such|the same|addition|contrast|fact|other words|particular|general|both|short|the "
     r"(?:above|following|previous|next|example|code)|our)\b|as (?:a result|such|mentioned|shown|described|we|you|noted|above|before|said|in the|an? "
     r"(?:consequence|example))\b|on the other hand\b|at (?:this|that|the same|the time)\b|after (?:this|that|these|doing)\b|by (?:this|that|doing (?:this|so|that))\b|"
     r"with (?:this|that|these|those)\b|to (?:do|make|achieve|fix|solve) (?:this|that|it|so)\b|from (?:this|that|there|here)\b|of (?:course|these|those|this)\b|"
-    r"one (?:such|of (?:these|those))\b|the (?:same|latter|former|above|following|previous|next|result|reason|resulting|other|two|three)\b|some (?:of|other)\b|"
+    r"one (?:such|of (?:these|those))\b|the (?:same|latter|former|above|following|previous|next|result|reason|resulting|other|two|three|ideal|combined|contemporary|rest|idea|main|only|first|second|third|last)\b|in the (?:meantime|end|beginning)\b|many times\b|an? (?:similar|particular|common|good|better|different|few|lot|second|third|third|simple)\b|some (?:of|other)\b|"
     r"because of (?:this|that|these)\b|due to (?:this|that|these)\b|under (?:this|that|these)\b|during (?:this|that|these|the same)\b|"
     r"all (?:of|these|this|that|those)\b|most of (?:these|those|this|the)\b|many of (?:these|those|his|her|their|the)\b|each of (?:these|those|the)\b|"
     r"you(?:'ve| have| can (?:now|also|see|then))\b|we(?:'ve| have (?:seen|already)| can (?:now|also|see)| will (?:see|now))\b)",
@@ -56,6 +56,12 @@ _PRONOUN = frozenset(
     "he she him her his hers it its they them their theirs this that these those himself herself itself themselves here there".split()
 )
 _PERSON_AT_WORK = frozenset("i me my we us our you your let's i'm i'll i've we'll we've you'll you've".split())
+_COMMANDS = frozenset(
+    """add avoid be build change check choose click configure consider copy create declare define do don't enter execute explore find follow get give go
+    handle import include install keep learn make navigate open pass pick press put read remember replace return run save select send set specify start
+    take tell test try type update use visit wait want write""".split()
+)
+"""Verbs that, first in a sentence, tell the reader to do something."""
 _UNRESOLVED_UNSPACED = re.compile(
     r"^(?:这|那|此|该|其|它|他|她|因此|所以|但|然而|而且|并且|同时|此外|另外|例如|比如|如上|如下|于是|或者|不过|可是|以下|上述|也|又|还|"
     r"これ|それ|あれ|この|その|あの|ここ|そこ|そして|しかし|また|さらに|例えば|たとえば|ただし|なお|つまり|したがって|従って|そのため|だから|一方|他方|"
@@ -180,7 +186,9 @@ def _score(sentence: str, passage: Passage, frequencies: Frequencies) -> float:
     found = words(sentence)
     score *= 0.85 ** sum(1 for word in found if word in _PRONOUN)
     if any(word in _PERSON_AT_WORK for word in found):
-        score *= 0.8
+        score *= 0.7
+    if found[0] in _COMMANDS:
+        score *= 0.7
     return score
 
 

@@ -38,9 +38,10 @@ def _ranked(text: str, passage: Passage, frequencies: Frequencies, seed: int) ->
     tie_break = {term: content_id(str(seed), passage.chunk_id, term) for term in counts}
     scores: dict[str, float] = {}
     for term, count in counts.items():
-        if term in WEAK_WORDS or frequencies.is_common(term):
+        if not _is_telling(term, passage.language) or frequencies.is_common(term):
             continue
-        score = (1 + math.log2(count)) * (1 + frequencies.rarity(term))
+        # Beyond six bits a word is rare enough: a word said twice tells more than one nobody else ever said.
+        score = (1 + math.log2(count)) * (1 + min(frequencies.rarity(term), 6))
         if stem(term, passage.language) in headings:
             score *= 1.5
         if not is_word(term):
@@ -58,6 +59,13 @@ def _ranked(text: str, passage: Passage, frequencies: Frequencies, seed: int) ->
         if len(ranked) == _MOST:
             break
     return ranked
+
+
+def _is_telling(term: str, language: str) -> bool:
+    if term in WEAK_WORDS or "'" in term or "’" in term:
+        return False
+    # Adverbs; "family", "assembly" and the like are no great loss.
+    return not (language in ("en", "und") and len(term) > 5 and term.endswith("ly"))
 
 
 def _overlap(term: str, other: str) -> bool:

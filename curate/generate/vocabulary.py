@@ -30,7 +30,8 @@ WEAK_WORDS = frozenset(
     provides put quite rather re read really receive recommended related require required right run said say says second section see seem seen
     several show shown similar simple simply since small something sometimes start still support supported sure take taken takes tell thing things think
     though three time together top toward try two type typically understand unless use used useful user users uses using usually value values various
-    ve version want wants way ways well whether within without word words work working works would write written year years yes yet""".split()
+    ve version want wants way ways well whether within without word words work working works would write written year years yes yet beforehand please special turn prefer mind sense implement great course bit thing specific second day today around across become became
+    whose several according large small high low long short old young big major minor early late among several""".split()
 )
 """English words that seldom say what a passage is about."""
 
