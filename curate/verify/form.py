@@ -90,6 +90,10 @@ _QUERY_WORDS = 14
 """A longer text without a mark, a question word or a request is taken for a sentence."""
 
 
+LONGEST = 2000
+"""Characters; nobody asks at this length, and the rules' time grows faster than the text."""
+
+
 def question_form(text: str) -> bool:
     """True for a question, a request ("Explain how …") or a short search query.
 
@@ -102,6 +106,8 @@ def question_form(text: str) -> bool:
 def form_fault(text: str) -> str | None:
     """What keeps a text from being a question or a query, in two or three words, or None."""
     stripped = text.strip()
+    if len(stripped) > LONGEST:
+        return "too long"
     fault = _malformation(stripped)
     if fault is not None:
         return fault

@@ -13,6 +13,8 @@ from curate.text import normalise, words
 FUZZY = 0.9
 """Ratio of characters from which a quote counts as the passage's own words: spelling and punctuation may differ, not the sense."""
 
+_COMPARISONS = 4_000_000
+"""Pairs of words above which only exact quotes are looked for: alignment takes quadratic time."""
 _ELLIPSIS = re.compile(r"\s*(?:\.\.\.+|…|\[\.\.\.\]|\[…\])\s*")
 _NEGATIONS = frozenset(
     "no not never none nor neither without cannot don't doesn't didn't isn't aren't wasn't weren't won't can't couldn't".split()
@@ -73,7 +75,7 @@ def _normalised(text: str) -> str:
 
 
 def _nearly_stands_in(quote: list[str], text: list[str]) -> bool:
-    if not text:
+    if not text or len(text) * len(quote) > _COMPARISONS:
         return False
     matcher = SequenceMatcher(None, text, quote, autojunk=False)
     anchor = matcher.find_longest_match()

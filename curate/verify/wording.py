@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from curate.text import STOPWORDS
+from curate.verify.form import LONGEST
 
 _TEXTS = (
     r"(?:passages?|documents?|sections?|articles?|texts?|chapters?|paragraphs?|excerpts?|extracts?|snippets?|code snippets?|code blocks?|code examples?"
@@ -105,8 +106,8 @@ _OTHER_LANGUAGES: tuple[re.Pattern[str], ...] = tuple(
 
 
 def context_bound(question: str) -> str | None:
-    """The wording that needs the passage in view, as it stands in the question, or None."""
-    text = _QUOTED.sub(" Q1 ", question)
+    """The wording that needs the passage in view, as it stands in the question's first `LONGEST` characters, or None."""
+    text = _QUOTED.sub(" Q1 ", question[:LONGEST])
     for pattern in (*_PHRASES, *_OTHER_LANGUAGES):
         match = pattern.search(text)
         if match:

@@ -205,6 +205,13 @@ def test_any_text_gets_scores(text: str) -> None:
     assert 0 <= word_overlap(text, text) <= 1
 
 
+def test_texts_of_any_length_are_looked_at_in_bounded_time() -> None:
+    hostile = 'the following the passage "`of this what is it ' * 40_000
+    assert form_fault(hostile) == "too long"
+    assert context_bound(hostile) == "the following the passage"
+    assert evidence_found("a quote that is not there " * 200, hostile) is False
+
+
 def test_verbatim_ignores_case_blanks_and_marks_but_not_word_ends() -> None:
     assert stands_in("The HERON,  is a wading bird!", PASSAGE)
     assert not stands_in("heron is a wad", PASSAGE)
