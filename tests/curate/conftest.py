@@ -80,9 +80,9 @@ class Tables:
         """Run a stage; rows in key order, all of them held to the contract, and conservation as the runner checks it."""
         connection = duckdb.connect()
         store = Store(connection)
-        for table, rows in self.rows.items():
+        for table in stage.reads:
             store.create(table)
-            store.insert(table, frame(TABLES[table], rows))
+            store.insert(table, frame(TABLES[table], self.rows[table]))
         reader = StoreReader(connection, stage.reads)
         context = Context(settings or Settings(), reader, InProcess(), lambda done, total: None, lambda sentence: None)
         batches: list[Batch] = list(stage.produce(context))
