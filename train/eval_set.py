@@ -123,9 +123,9 @@ def with_user_queries(base: EvalSet, queries: Path, qrels: Path, chunks: pl.Data
             found[query] = items
         else:
             unmapped.append(Unmapped(query, "document_unknown" if query in named else "no_judgement"))
-    notes = [f"{lost} queries judge passages that this corpus does not have."] if lost else []
+    notes = [f"Queries with judgements of passages that this corpus does not have: {lost}."] if lost else []
     if stray := len(named.keys() - texts.keys()):
-        notes.append(f"{stray} queries of {qrels.name} are not in {queries.name}.")
+        notes.append(f"Queries judged in {qrels.name} that are not in {queries.name}: {stray}.")
     clusters = index.clusters(found) if index is not None else {query: query for query in found}
     mapped = Mapped({query: texts[query] for query in found}, found, clusters, tuple(unmapped), {})
     result = _of_user(base, mapped, tuple(notes))
@@ -137,7 +137,7 @@ def with_questions(base: EvalSet, questions: Path, chunks: pl.DataFrame) -> Eval
     """`base`'s corpus with the user's questions (document, answer text and/or offset), mapped onto its chunks by `map_questions`."""
     mapped = map_questions([row for _, row in read_rows(questions)], _in_corpus(chunks, base))
     how = ", ".join(f"{count} by {method}" for method, count in mapped.methods.items() if count)
-    return _of_user(base, mapped, (f"{len(mapped.queries)} questions mapped onto chunks ({how or 'none'}).",))
+    return _of_user(base, mapped, (f"Questions mapped onto chunks: {len(mapped.queries)} ({how}).",))
 
 
 def _of_user(base: EvalSet, mapped: Mapped, notes: tuple[str, ...]) -> EvalSet:
@@ -145,7 +145,7 @@ def _of_user(base: EvalSet, mapped: Mapped, notes: tuple[str, ...]) -> EvalSet:
         reasons = ", ".join(sorted({item.reason for item in mapped.unmapped})) or "the file has none"
         raise InputError(f"no query could be judged against this corpus ({reasons})", next_step="check ids, titles and answers")
     if mapped.unmapped:
-        notes = (*notes, f"{len(mapped.unmapped)} queries could not be judged and are left out.")
+        notes = (*notes, f"Queries left out because they could not be judged: {len(mapped.unmapped)}.")
     return EvalSet(
         name="user",
         corpus=base.corpus,

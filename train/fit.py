@@ -51,7 +51,7 @@ def fit(encoder: Any, run: Run, place: Place) -> Any:
     """Train `encoder` in place, from the newest checkpoint when there is one; gives the finished trainer."""
     library = third_party("sentence_transformers")
     try:
-        trainer = library.SentenceTransformerTrainer(
+        trainer = _trainer_class(library)(
             model=encoder,
             args=_arguments(library, run, place, encoder),
             train_dataset=to_dataset(run.data.rows),
@@ -67,6 +67,16 @@ def fit(encoder: Any, run: Run, place: Place) -> Any:
     except Exception as error:  # torch and transformers raise anything
         raise _failure(error, run) from error
     return trainer
+
+
+def _trainer_class(library: Any) -> Any:
+    class Trainer(library.SentenceTransformerTrainer):  # type: ignore[misc]
+        """Without the library's model card: it samples and tokenises the data for examples that `train.model_card` does not show."""
+
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            del default_args_dict
+
+    return Trainer
 
 
 def _failure(error: Exception, run: Run) -> TrainingError:

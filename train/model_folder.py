@@ -93,14 +93,29 @@ def remember(place: Place, facts: dict[str, Any]) -> None:
 
 def publish(place: Place, write: Callable[[Path], dict[str, Any]]) -> None:
     """Let `write` fill a temporary folder, add its record as `training.json` last, and put it in the place of the out folder."""
-    temporary = place.out.with_name(f".{place.out.name}.partial")
+    temporary, old = _beside(place.out)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     record = write(temporary)
     (temporary / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    # Only checkpoints are in the out folder here, and the model that was made from them is whole.
-    shutil.rmtree(place.out)
+    place.out.replace(old)
     temporary.replace(place.out)
+    shutil.rmtree(old)
+
+
+def recover(out: Path) -> None:
+    """Finish, or undo, a `publish` that was cut short."""
+    temporary, old = _beside(out)
+    if not out.exists() and (temporary / RECORD).is_file():
+        temporary.replace(out)
+    elif not out.exists() and old.is_dir():
+        old.replace(out)
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _beside(out: Path) -> tuple[Path, Path]:
+    return out.with_name(f".{out.name}.partial"), out.with_name(f".{out.name}.old")
 
 
 def _remembered(checkpoints: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from train.evaluate import Progress, quiet
 from train.fit import Run, dev_scores, fit
 from train.metrics import PRIMARY
 from train.model_card import model_card
-from train.model_folder import Place, claim, fingerprint, publish, read_record, refuse_foreign, remember
+from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
 from train.models import count_overlong, free_memory, load_model, silenced, third_party, weights_sha256
 
 
@@ -71,7 +71,7 @@ def train_model(
     """
     try:
         with silenced():
-            return _steps(dataset, out, model, settings or TrainSettings(), progress)
+            return _steps(dataset, out.absolute(), model, settings or TrainSettings(), progress)
     except KeyboardInterrupt as error:
         next_step = "the same command goes on from the last checkpoint"
         raise Interrupted("training stopped", where=str(out), next_step=next_step) from error
@@ -83,6 +83,7 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     progress("check", 0, None)
     data = read_training_data(dataset, settings)
     dev = read_eval_set(dataset, "dev", verify_hashes=False)
+    recover(out)
     refuse_foreign(out)
     # 2. The base model.
     progress("load", 0, None)

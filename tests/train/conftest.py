@@ -52,6 +52,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     filler = "what is about the one and only thing of topic a b c d e f g h i j k l m n o p q r s t u v w x y z".split()
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *dict.fromkeys(filler)]
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    # Two threads that wait for each other on a busy machine take minutes for what one does in seconds.
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary),

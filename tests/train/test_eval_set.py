@@ -114,9 +114,9 @@ def test_user_queries_with_chunk_ids(base: EvalSet, toy: Any, tmp_path: Path) ->
     assert found.documents is None
     assert found.corpus == base.corpus
     assert found.notes == (
-        "1 queries judge passages that this corpus does not have.",
-        "1 queries of mine.parquet are not in mine.jsonl.",
-        "3 queries could not be judged and are left out.",
+        "Queries with judgements of passages that this corpus does not have: 1.",
+        "Queries judged in mine.parquet that are not in mine.jsonl: 1.",
+        "Queries left out because they could not be judged: 3.",
     )
 
 
@@ -160,7 +160,10 @@ def test_questions_with_answers_are_mapped(base: EvalSet, chunks: pl.DataFrame, 
     assert found.qrels == {"a": {"c02": 1}}
     assert found.clusters == {"a": "k0"}
     assert [(item.query_id, item.reason) for item in found.unmapped] == [("b", "answer_not_found"), ("c", "document_unknown")]
-    assert found.notes == ("1 questions mapped onto chunks (1 by text).", "2 queries could not be judged and are left out.")
+    assert found.notes == (
+        "Questions mapped onto chunks: 1 (1 by text).",
+        "Queries left out because they could not be judged: 2.",
+    )
 
 
 @pytest.mark.parametrize("ending", [".txt", ""])

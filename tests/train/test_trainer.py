@@ -71,7 +71,7 @@ def test_the_whole_road(tiny_model: Path, make_dataset: Any, tmp_path: Path, cap
     # Results go to stdout: a library has no business there, nor with bars on stderr.
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "it/s" not in captured.err
+    assert captured.err == ""
 
 
 def test_the_same_run_again_does_nothing_and_another_is_refused(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
@@ -146,6 +146,26 @@ def test_interrupted_while_saving_only_saves(tiny_model: Path, make_dataset: Any
     assert (result.resumed_from, result.steps) == (10, 10)
     assert "train" not in steps
     assert result.weights_sha256 == train_model(dataset, tmp_path / "other", str(tiny_model), QUICK).weights_sha256
+
+
+def test_cut_short_between_the_last_two_renames(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
+    dataset, out = make_dataset(), tmp_path / "out"
+    first = train_model(dataset, out, str(tiny_model), STEPS)
+    out.rename(tmp_path / ".out.partial")
+    (tmp_path / ".out.old" / ".checkpoints").mkdir(parents=True)
+    assert train_model(dataset, out, str(tiny_model), STEPS) == replace(first, reused=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "out"]
+
+
+def test_cut_short_while_the_model_is_written(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
+    dataset, out = make_dataset(), tmp_path / "out"
+    with pytest.raises(Interrupted):
+        train_model(dataset, out, str(tiny_model), QUICK, stop_at(6))
+    out.rename(tmp_path / ".out.old")
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "model.safetensors").write_text("half")
+    assert train_model(dataset, out, str(tiny_model), QUICK).resumed_from == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dataset", "out"]
 
 
 def test_selection_keeps_the_best_checkpoint_and_says_when_base_is_better(
