@@ -18,6 +18,7 @@ from curate.export.card import write_card
 from curate.export.folder import dataset_is_intact, replaced_dataset
 from curate.export.formats import provenance_schema, row_schema, split_page, usable
 from curate.export.parquet import ROWS_A_GROUP, RowFile
+from curate.export.positions import write_positions
 from curate.stage import Batch, Context, Rejection, Stage
 from schemas.dataset import FORMATS
 from schemas.manifest import FileEntry, Manifest, file_sha256, write_manifest
@@ -37,7 +38,7 @@ def produce(context: Context) -> Iterator[Batch]:
         rows, rejected = _write_formats(context, folder)
         counts = _counts(rows)
         _drop_empty(folder, rows)
-        rows |= write_eval(context, folder)
+        rows |= write_eval(context, folder) | write_positions(context, folder)
         counts["queries"] = {split: rows[f"eval/{split}/queries.jsonl"] for split in ("dev", "test")}
         counts["corpus"] = {"passages": rows["eval/test/corpus.jsonl"]}
         manifest = _manifest(context, counts, rejected)
@@ -187,6 +188,7 @@ STAGE = Stage(
     settings=("seed", *SHAPING),
     libraries=LIBRARIES,
     files=(
+        "sql/export_chunks.sql",
         "sql/export_order.sql",
         "sql/export_pairs.sql",
         "sql/export_near_copies.sql",

@@ -186,6 +186,22 @@ def test_provenance_has_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
     assert {row["model"] for row in parquet(tmp_path, "provenance/pairs/train.parquet")} == {"m", None}
 
 
+def test_positions_say_where_each_passage_of_the_corpus_stands(tmp_path: Path) -> None:
+    build = small()
+    build.export(tmp_path)
+    rows = parquet(tmp_path, "provenance/chunks.parquet")
+    assert [row["chunk_id"] for row in rows] == sorted(row["chunk_id"] for row in build.tables["chunks"])
+    by_id = {row["chunk_id"]: row for row in build.tables["chunks"]}
+    clusters = {row["chunk_id"]: row["chunk_cluster_id"] for row in build.tables["chunk_clusters"]}
+    for row in rows:
+        chunk = by_id[row["chunk_id"]]
+        assert {name: row[name] for name in ("document_id", "start", "end", "text", "cluster_id")} == {
+            name: chunk[name] for name in ("document_id", "start", "end", "text", "cluster_id")
+        }
+        assert row["chunk_cluster_id"] == clusters[row["chunk_id"]]
+    assert rows[0].keys() >= {"source", "title"}
+
+
 def test_labels_of_the_user_win_and_texts_may_be_equal(tmp_path: Path) -> None:
     build = Build()
     build.chunk("a", "train")
@@ -299,7 +315,7 @@ def test_an_empty_build_still_is_a_dataset_folder(tmp_path: Path) -> None:
     build.export(tmp_path)
     manifest = read_manifest(tmp_path / "dataset")
     assert manifest.counts == {"queries": {"dev": 0, "test": 0}, "corpus": {"passages": 1}}
-    assert not list((tmp_path / "dataset").rglob("*.parquet"))
+    assert [path.name for path in (tmp_path / "dataset").rglob("*.parquet")] == ["chunks.parquet"]
     assert "configs: []" in (tmp_path / "dataset" / "README.md").read_text()
     assert (tmp_path / "dataset" / "eval" / "test" / "queries.jsonl").read_bytes() == b""
     assert dataset_is_intact(tmp_path)
@@ -317,7 +333,7 @@ def test_same_bytes_from_the_same_rows_in_another_order(tmp_path: Path) -> None:
     build.export(tmp_path / "second")
     first = contents(tmp_path / "first" / "dataset")
     assert first == contents(tmp_path / "second" / "dataset")
-    assert len(first) == 28
+    assert len(first) == 29
     build.export(tmp_path / "third", seed=14)
     assert parquet(tmp_path / "third", "labeled/train.parquet") != parquet(tmp_path / "first", "labeled/train.parquet")
 
