@@ -79,7 +79,7 @@ def _parts_of_documents(context: Context) -> Iterator[Row]:
         if not row["representative"]:
             # A near-copy of text that is cut into several splits belongs to all of them at once.
             regions.append(Region(row["document_id"], 0, row["characters"], "gap"))
-        elif row["as_is"]:
+        elif row["as_is"] or context.settings.chunk.method == "as-is":
             whole[row["cluster_id"]] = row["document_id"]
         else:
             manuals.append(row["document_id"])
@@ -123,6 +123,6 @@ STAGE = Stage(
     reads=("documents", "document_clusters"),
     writes=("splits",),
     produce=produce,
-    settings=("split", "seed"),
+    settings=("split", "seed", "chunk.method"),
     libraries=("sentencex",),
 )

@@ -50,34 +50,31 @@ def put(store: Store, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     store.insert(table, TABLES[table].validate(frame(TABLES[table], rows)))
 
 
-def document(name: str, text: str, **other: Any) -> dict[str, Any]:
-    """A document whose blocks are its paragraphs; `# ` starts a heading, `- ` a list item, four blanks a line of code."""
-    row = {"document_id": content_id("document", name), "source": name, "title": other.pop("title", ""), "text": text}
-    row |= {"format": "markdown", "language": "en", "as_is": False, "blocks": blocks_of(text)}
-    return row | other
+def document(name: str, source: str, **other: Any) -> dict[str, Any]:
+    """A document of text with blocks as `parsed` finds them."""
+    text, blocks = parsed(source)
+    row = {"document_id": content_id("document", name), "source": name, "title": "", "text": text, "blocks": blocks}
+    return row | {"format": "markdown", "language": "en", "as_is": False} | other
 
 
-def blocks_of(text: str) -> Rows:
-    found: Rows = []
+def parsed(source: str) -> tuple[str, Rows]:
+    """Text and blocks: paragraphs, headings after `# ` (which is taken away), list items after `- `, code after four blanks."""
+    blocks: Rows = []
+    parts: list[str] = []
     position = 0
-    for part in text.split("\n\n"):
-        lines = part.split("\n") if part.startswith("- ") else [part]
-        for line in lines:
+    for part in source.split("\n\n"):
+        level = len(part) - len(part.lstrip("#"))
+        clean = part[level:].lstrip() if level and "\n" not in part else part
+        for line in clean.split("\n") if clean.startswith("- ") else [clean]:
             if line.strip():
-                level = len(line) - len(line.lstrip("#"))
-                kind = (
-                    "heading"
-                    if level
-                    else "list_item"
-                    if line.startswith("- ")
-                    else "code"
-                    if line.startswith("    ")
-                    else "paragraph"
-                )
-                found.append({"kind": kind, "level": level, "start": position, "end": position + len(line)})
+                kind = "list_item" if line.startswith("- ") else "code" if line.startswith("    ") else "paragraph"
+                kind = "heading" if level and clean != part else kind
+                level = level if kind == "heading" else 0
+                blocks.append({"kind": kind, "level": min(level, 6), "start": position, "end": position + len(line)})
             position += len(line) + 1
+        parts.append(clean)
         position += 1
-    return found
+    return "\n\n".join(parts), blocks
 
 
 def ids(*names: str) -> list[str]:

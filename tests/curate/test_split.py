@@ -19,7 +19,7 @@ from curate.split.borders import Manual
 from curate.stage import content_id
 from curate.store import Store
 from schemas.settings import Settings, SplitSettings
-from tests.curate.stage_runs import Done, Rows, blocks_of, document, ids, put, run_stage
+from tests.curate.stage_runs import Done, Rows, document, ids, parsed, put, run_stage
 
 WORDS = "river stone amber walnut copper meadow lantern orchard granite velvet harbour saffron thicket cobalt juniper".split()
 
@@ -204,12 +204,11 @@ def test_a_long_manual_is_sampled_in_several_places_with_gaps_and_units(store: S
 
 
 def test_cuts_prefer_headings_and_never_part_a_heading_from_its_text(store: Store) -> None:
-    text = manual(10, 2)
-    rows = build(store, [document("manual", text)]).tables["splits"]
+    text, blocks = parsed(manual(10, 2))
+    rows = build(store, [document("manual", manual(10, 2))]).tables["splits"]
     first = {row["split"]: row["start"] for row in reversed(rows)}
-    assert text[first["dev"] :].startswith("## Section 8")
-    assert text[first["test"] - 4 :].startswith("\n\n") is False
-    headed = [block["start"] for before, block in pairwise(blocks_of(text)) if before["kind"] == "heading"]
+    assert text[first["dev"] :].startswith("Section 8")
+    headed = [block["start"] for before, block in pairwise(blocks) if before["kind"] == "heading"]
     assert not {row["start"] for row in rows} & set(headed)
 
 
@@ -220,7 +219,7 @@ def test_near_copies_and_whole_passages_in_blocks_mode(store: Store) -> None:
     rows = build(store, documents).tables["splits"]
     found = regions_by_document(rows)
     original, copy = ids("original", "copy")
-    assert [(row["start"], row["end"], row["split"]) for row in found[copy]] == [(0, len(text) - 20, "gap")]
+    assert [(row["start"], row["end"], row["split"]) for row in found[copy]] == [(0, len(documents[1]["text"]), "gap")]
     assert {row["split"] for row in found[original]} >= {"train", "dev", "test"}
     whole = [found[row["document_id"]] for row in passages]
     assert all(len(rows) == 1 for rows in whole)
@@ -234,7 +233,7 @@ def test_regions_tile_any_documents(data: Any) -> None:
         ["## Head", "One here. Two there. Three.", "- item one\n- item two", "    code\n    more", "短句。另一句！", "   "]
     )
     texts = data.draw(st.lists(st.lists(piece, min_size=1, max_size=30).map("\n\n".join), min_size=1, max_size=4))
-    loaded = {f"d{n}": Manual(f"d{n}", text, blocks_of(text), "en") for n, text in enumerate(texts)}
+    loaded = {f"d{n}": Manual(f"d{n}", *parsed(text), "en") for n, text in enumerate(texts)}
     found: dict[str, list[Region]] = defaultdict(list)
     for region in split_blocks(sorted(loaded), loaded.__getitem__, SplitSettings()):
         found[region.document_id].append(region)
