@@ -59,7 +59,8 @@ def load_prompt() -> Prompt:
 def answer_schema(count: int) -> dict[str, Any]:
     """JSON schema of the answer, in the strict form that OpenAI asks for."""
     text = {"type": "string"}
-    properties = {"question": text, "style": {"type": "string", "enum": list(STYLES)}, "answer": text, "evidence": text}
+    # The evidence first: a small model that has copied a fact asks about that fact.
+    properties = {"evidence": text, "question": text, "answer": text, "style": {"type": "string", "enum": list(STYLES)}}
     item = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
     items = {"type": "array", "items": item, "minItems": 1, "maxItems": count}
     return {"type": "object", "properties": {"questions": items}, "required": ["questions"], "additionalProperties": False}
