@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -201,5 +202,6 @@ def contains(text: str, answer: str) -> bool:
     return f" {needle} " in f" {_normalise(text)} "
 
 
+@lru_cache(maxsize=8192)
 def _normalise(text: str) -> str:
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
