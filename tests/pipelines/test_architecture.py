@@ -67,7 +67,7 @@ def test_every_table_has_one_writer_and_is_written_before_it_is_read() -> None:
 
 
 def test_nothing_heavy_is_imported_by_the_flow() -> None:
-    heavy = "torch|transformers|sentence_transformers|datasets|openai|pandas|docutils|trafilatura|bm25s|rensa"
+    heavy = "torch|transformers|sentence_transformers|datasets|openai|docutils|trafilatura|bm25s|rensa"
     code = (
         "import sys; from pipelines.cli import main; from pipelines.flow import load_flow; load_flow(); "
         f"print([name for name in '{heavy}'.split('|') if name in sys.modules])"

@@ -126,17 +126,17 @@ def test_kill_during_any_stage_then_the_same_command_gives_the_same_bytes(
 def test_ctrl_c_exits_with_130_and_the_next_run_goes_on(corpus: Path, built: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pipelines.cli", "build", str(corpus)]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("chunk:"):
-            time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.stderr.read()
-    assert process.wait() == 130, rest
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("chunk:"):
+                time.sleep(0.05)
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == 130, rest
     assert "run the same command again" in rest
     assert "Traceback" not in rest
     run_curate("build", corpus, cwd=tmp_path)

@@ -51,7 +51,7 @@ class World:
             if self.fault == "lost":
                 rows = rows[1:]
             if self.fault == "twice":
-                rows += rows[:1]
+                yield Batch("document_clusters", rows[:1])
             if self.fault == "shape":
                 rows[0]["similarity"] = 7.0
             yield Batch("document_clusters", rows)
