@@ -15,6 +15,7 @@ _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’.\-_][^\W{_UNSPACE
 _PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|[^\w\s]|_")
 _UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]")
 
+_LETTER = re.compile(r"[^\W\d_]")
 _NAME_MARKS = frozenset("/@_-`.\"'")
 _SUFFIX = re.compile(
     r"(?:ing|[ts]ions?|ed|ly|ments?|ity|ive|ness|able|[ae]nce|[ae]nt|al|ers?|ors?|ary|ory|ages?)$", re.IGNORECASE
@@ -111,16 +112,20 @@ def sentence_spans(text: str, language: str = "en") -> list[tuple[int, int]]:
         return []
     spans: list[tuple[int, int]] = []
     start = position = 0
+    lettered = False
     for sentence in _segment(text, language):
         position += len(sentence)
-        if sentence.isspace():
-            if spans:
-                spans[-1] = (spans[-1][0], position)
-                start = position
-            continue
-        spans.append((start, position))
-        start = position
-    return spans or [(0, len(text))]
+        # A number or marker before a sentence ("6. If …") is no sentence; blanks end the one before them.
+        lettered = lettered or _LETTER.search(sentence) is not None
+        if lettered:
+            spans.append((start, position))
+            start, lettered = position, False
+        elif spans and sentence.isspace() and start == position - len(sentence):
+            spans[-1] = (spans[-1][0], position)
+            start = position
+    if start < position:
+        spans[-1:] = [(spans[-1][0] if spans else 0, position)]
+    return spans
 
 
 def _segment(text: str, language: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from curate.chunk.cut import LINES
+from curate.chunk.cut import LINES, sentences
 from curate.text import count_words, is_unspaced, normalise
 from schemas.reasons import Reason
 
@@ -34,7 +34,7 @@ def boilerplate_of(text: str, items: Items, headings: Sequence[str]) -> tuple[Re
     """Why a chunk is no passage, and what showed it; None for content. `headings` are all of its document."""
     if len(_LETTERS.findall(text)) < 3 and not is_unspaced(text):
         return Reason.CHUNK_WITHOUT_WORDS, ""
-    found = _licence(text)
+    found = _licence(items)
     if found is None and not _mostly_lines(items):
         lines = [line for _, item in items for line in item.splitlines() if line.strip()]
         found = _contents(lines, headings) or _links(items, lines)
@@ -46,13 +46,24 @@ def _mostly_lines(items: Items) -> bool:
     return 2 * sum(len(text) for kind, text in items if kind in LINES) > sum(len(text) for _, text in items)
 
 
-def _licence(text: str) -> tuple[Reason, str] | None:
-    """Two different phrases of licences, or one in a text of up to 60 words."""
-    phrases = sorted({" ".join(match.group().lower().split()) for match in _LICENCE.finditer(text)})
-    enough = len(phrases) >= 2 if count_words(text) > 60 else bool(phrases)
-    if not enough or count_words(text) > 90 * len(phrases):
-        return None
-    return Reason.CHUNK_LICENCE_HEADER, ", ".join(phrases[:3])
+def licence_phrases(text: str, kind: str) -> tuple[set[str], int]:
+    """The phrases of licences in a text, and how many of its characters stand in sentences with one."""
+    phrases: set[str] = set()
+    inside = 0
+    for low, high in sentences(text, 0, len(text), kind, "en") if _LICENCE.search(text) else ():
+        found = {" ".join(match.group().lower().split()) for match in _LICENCE.finditer(text, low, high)}
+        inside += (high - low) * bool(found)
+        phrases |= found
+    return phrases, inside
+
+
+def _licence(items: Items) -> tuple[Reason, str] | None:
+    """Sentences with phrases of licences make up half of the text, or there are four different phrases."""
+    found = [licence_phrases(item, kind) for kind, item in items]
+    phrases = sorted(set().union(*(phrases for phrases, _ in found)))
+    if len(phrases) >= 4 or 2 * sum(inside for _, inside in found) > sum(len(item) for _, item in items):
+        return Reason.CHUNK_LICENCE_HEADER, ", ".join(phrases[:3])
+    return None
 
 
 def _contents(lines: Sequence[str], headings: Sequence[str]) -> tuple[Reason, str] | None:

@@ -80,6 +80,6 @@ def _hard_borders(atoms: Sequence[Atom], min_tokens: int) -> list[bool]:
     found = [False] * len(atoms)
     for index in range(1, len(atoms)):
         before, after = atoms[index - 1], atoms[index]
-        tiny = min(sizes[before.section], sizes[after.section]) < min_tokens
+        tiny = min(sizes[before.section], sizes[after.section]) < min_tokens and before.licence == after.licence
         found[index] = 1 <= after.level <= 2 and not tiny
     return found

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from curate.chunk.boilerplate import licence_phrases
 from curate.chunk.cut import LINES, Count, cut_overlong, sentences, stripped
 from curate.text import normalise
 
@@ -46,6 +47,8 @@ class Atom:
     """A key of SEAMS."""
     kind: str
     """The kind of its block."""
+    licence: bool
+    """Mostly a licence notice: never joined to content as its tiny neighbour."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ def atoms_of(document: Mapping[str, Any], start: int, end: int, measure: Measure
             for position, (first, last, begins) in enumerate(_parts(document, block, (low, high), path, measure)):
                 begin = begins if position else "heading" if level else _begins(text, before, block)
                 tokens = measure.count(text[first:last])
-                found.append(Atom(first, last, tokens, path, section, level, lead, begin, block["kind"]))
+                licence = 2 * licence_phrases(text[first:last], block["kind"])[1] > last - first
+                found.append(Atom(first, last, tokens, path, section, level, lead, begin, block["kind"], licence))
                 level = lead = 0
         before = block
     return found

@@ -15,8 +15,8 @@ GAP_TOKENS = 200
 """About one passage: questions on both sides of a border must not be answered by the same text."""
 GAP_SHARE = 0.05
 """Most of the text that gaps may cost."""
-CYCLE_TOKENS = 12_000
-"""Each repetition of train, dev, test has three gaps: 3 x GAP_TOKENS are 5% of it."""
+CYCLE_TOKENS = 16_000
+"""Each repetition of train, dev, train, test, train has four gaps: 4 x GAP_TOKENS are 5% of it."""
 MOST_CYCLES, FEWEST_BLOCKS, BLOCKS_A_CYCLE = 20, 40, 10
 UNIT_TOKENS = (128, 800)
 """Dev and test are cut into units of resampling of this size, at least five of them where that is possible."""
@@ -85,28 +85,40 @@ def _lay_out(document_ids: Sequence[str], load: Callable[[str], Manual]) -> _Lay
 
 
 def _runs(layout: _Layout, shares: SplitSettings) -> list[tuple[int, int, str]]:
-    """(start, end, split) of contiguous runs, train, dev, test in turn, repeated over a long text so that dev and test sample all of it."""
+    """(start, end, split) of contiguous runs.
+
+    A short text is train, dev, test; in a longer one dev and test lie inside, in as many places as gaps allow, so that they sample all of it
+    and not its appendix.
+    """
     inner = layout.borders[1:]
-    names = [name for name in ("train", "dev", "test") if getattr(shares, name) > 0]
-    if len(inner) + 1 < len(names):
-        names = [names[0], names[-1]][: len(inner) + 1]
+    pattern = [(name, getattr(shares, name)) for name in ("train", "dev", "test") if getattr(shares, name) > 0]
+    if len(inner) + 1 < len(pattern):
+        pattern = [pattern[0], pattern[-1]][: len(inner) + 1]
     cycles = 1
-    if layout.blocks >= FEWEST_BLOCKS:
+    if layout.blocks >= FEWEST_BLOCKS and len(pattern) > 1:
         tokens = layout.length / layout.characters_a_token
-        cycles = max(
-            1, min(MOST_CYCLES, int(tokens / CYCLE_TOKENS), layout.blocks // BLOCKS_A_CYCLE, len(inner) // (3 * len(names)))
-        )
-    if len(names) == 1:
-        return [(0, layout.length, names[0])]
-    cycle = layout.length / cycles
-    share = {name: getattr(shares, name) for name in names}
-    targets, place = [], 0.0
-    for name in names * cycles:
-        place += cycle * share[name] / sum(share.values())
-        targets.append(place)
-    reach = 0.4 * cycle * min(share.values())
-    cuts = [0, *_snap(targets[:-1], inner, reach), layout.length]
-    return [(low, high, name) for (low, high), name in zip(pairwise(cuts), names * cycles, strict=True)]
+        cycles = max(1, min(MOST_CYCLES, int(tokens / CYCLE_TOKENS), layout.blocks // BLOCKS_A_CYCLE, len(inner) // 8))
+        pattern = _inside_train(pattern)
+    whole = sum(size for _, size in pattern) * cycles
+    names, targets, place = list[str](), list[float](), 0.0
+    for name, size in pattern * cycles:
+        if names and name != names[-1]:
+            targets.append(place)
+        names += [name] if not names or name != names[-1] else []
+        place += size / whole * layout.length
+    reach = 0.4 * min(size for _, size in pattern) / whole * layout.length
+    cuts = [0, *_snap(targets, inner, reach), layout.length]
+    return [(low, high, name) for (low, high), name in zip(pairwise(cuts), names, strict=True)]
+
+
+def _inside_train(pattern: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Dev and test with train before, between and after them: 2/5, 2/5 and 1/5 of it."""
+    (train, size), *others = pattern
+    pieces = [0.4, 0.4, 0.2] if len(others) == 2 else [0.6, 0.4]
+    found = [(train, size * pieces[0])]
+    for other, piece in zip(others, pieces[1:], strict=True):
+        found += [other, (train, size * piece)]
+    return found
 
 
 def _snap(targets: Sequence[float], inner: Sequence[Border], reach: float) -> Iterator[int]:

@@ -406,3 +406,12 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(SettingsError, match=r'pip install "curate-embeddings\[train\]"'):
         token_counter("someone/other-model")
+
+
+def test_a_licence_notice_is_not_joined_to_the_text_before_it() -> None:
+    notice = "This document has been placed in the public domain."
+    made = cut(document("d", f"## Herons\n\n{prose(1)}\n\n## Copyright\n\n{notice}"))
+    assert texts(made) == [prose(1)]
+    assert [(r.reason, r.detail, r.row["text"]) for r in made.rejected] == [
+        (Reason.CHUNK_LICENCE_HEADER, "placed in the public domain", notice)
+    ]
