@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from curate.mine import STAGE
 from curate.mine.candidates import RANDOM_TRIES, random_order
+from curate.mine.guards import is_near
 from curate.stage import Batch, Context, Rejection, content_id
 from curate.store import Store, StoreReader
 from curate.text import normalise, shingles
@@ -471,3 +472,11 @@ def test_the_rows_do_not_depend_on_the_order_of_the_tables() -> None:
         rows.reverse()
     assert corpus.mine(negatives=2) == before
     assert pl.DataFrame(before[0]).height == 4
+
+
+@given(TEXT | st.text(max_size=40), TEXT | st.text(max_size=40), st.integers(1, 5), st.sampled_from([0.1, 0.5, 0.75, 0.8, 1.0]))
+def test_nearness_is_the_jaccard_similarity_of_shingles(first: str, second: str, size: int, threshold: float) -> None:
+    for other in (second, first, f"{first} {second}"):
+        a, b = shingles(first, size), shingles(other, size)
+        expected = bool(a) and bool(b) and len(a & b) / len(a | b) >= threshold
+        assert is_near(f" {normalise(first)} ", f" {normalise(other)} ", threshold, size) == expected
