@@ -39,6 +39,8 @@ class Tally:
 
     pairs: int = 0
     too_few: int = 0
+    crowded: int = 0
+    """Of those, pairs whose window was mostly the positive's own document."""
     with_random: int = 0
 
     def sentences(self, negatives: int) -> Iterator[str]:
@@ -47,6 +49,11 @@ class Tally:
             yield f"{self.with_random} of {self.pairs} pairs took random negatives, because BM25 found too few in their split."
         if self.too_few:
             yield f"{self.too_few} of {self.pairs} pairs have fewer than {negatives} negatives; they give no triplet."
+        if self.crowded:
+            yield (
+                f"For {self.crowded} of them most candidates lay in the positive's own document: "
+                "`mine.same_document = true` or a larger `mine.last_rank` finds more."
+            )
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,7 @@ def _batch(searches: Sequence[Search], wanted: int, tally: Tally) -> Batch:
     short = [search for search in searches if search.chosen < wanted]
     tally.pairs += len(searches)
     tally.too_few += len(short)
+    tally.crowded += sum(_is_crowded(search) for search in short)
     tally.with_random += sum(any(row["chosen"] and row["origin"] == "random" for row in search.rows) for search in searches)
     return Batch(
         "negatives",
@@ -178,3 +186,8 @@ def _batch(searches: Sequence[Search], wanted: int, tally: Tally) -> Batch:
             for search in short
         ],
     )
+
+
+def _is_crowded(search: Search) -> bool:
+    same = sum(row["reason"] == Reason.NEGATIVE_IN_SAME_DOCUMENT for row in search.rows)
+    return 2 * same > len(search.rows)
