@@ -67,9 +67,8 @@ def produce(context: Context) -> Iterator[Batch]:
         done += len(made)
         context.progress(done, total)
     if overlong:
-        context.note(
-            f"{overlong} passages taken as they are have more than chunk.max_tokens tokens: a model cuts off what it cannot read."
-        )
+        passages = "passage taken as it is has" if overlong == 1 else "passages taken as they are have"
+        context.note(f"{overlong} {passages} more than chunk.max_tokens tokens: a model cuts off what it cannot read.")
     found = clusters(signatures, lambda ids: _texts(context.reader, places, ids), nearness)
     rows = _cluster_rows(found, places)
     while batch := list(islice(rows, _ROWS_AT_ONCE)):

@@ -36,7 +36,7 @@ def produce(context: Context) -> Iterator[Batch]:
     if len(clusters) >= settings.min_clusters:
         why = f"By their hashes none of the {len(clusters)} document clusters falls into {' or '.join(missing)}"
     else:
-        why = f"Only {len(clusters)} document clusters (split.min_clusters is {settings.min_clusters})"
+        why = f"Only {len(clusters)} document cluster{'s' * (len(clusters) > 1)} (split.min_clusters is {settings.min_clusters})"
     context.note(f"{why}: split by blocks of sections with a gap between splits; scores on it say less about new documents.")
     rows = list(_parts_of_documents(context))
     found = Counter(row["split"] for row in rows)

@@ -184,9 +184,7 @@ def test_as_is_documents_are_one_chunk_and_never_rejected(store: Store) -> None:
     done = build(store, [document("a", "42", as_is=True), document("b", licence, as_is=True)])
     assert [row["text"] for row in sorted(done.tables["chunks"], key=lambda row: row["start"] + row["end"])] == ["42", licence]
     assert done.rejected == []
-    assert done.notes == [
-        "1 passages taken as they are have more than chunk.max_tokens tokens: a model cuts off what it cannot read."
-    ]
+    assert done.notes == ["1 passage taken as it is has more than chunk.max_tokens tokens: a model cuts off what it cannot read."]
 
 
 def test_the_as_is_method_takes_every_document_whole_in_one_split(store: Store) -> None:

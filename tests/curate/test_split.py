@@ -165,7 +165,7 @@ def test_small_corpora_get_train_dev_and_test(store: Store, name: str) -> None:
     assert share(rows, "gap") <= 0.05
     clusters = len(documents)
     assert done.notes == [
-        f"Only {clusters} document clusters (split.min_clusters is 30): split by blocks of sections with a gap between splits; "
+        f"Only {clusters} document cluster{'s' * (clusters > 1)} (split.min_clusters is 30): split by blocks of sections with a gap between splits; "
         "scores on it say less about new documents."
     ]
     assert [row["cluster_id"] for row in rows] == [content_id("block", row["document_id"], str(row["start"])) for row in rows]
