@@ -9,7 +9,7 @@ from curate.text import count_words, normalise, words
 
 _LEAST_WORDS = 3
 _NUMBERING = re.compile(
-    r"^(?:(?:chapter|section|part|appendix|step|lesson|pep|rfc)\s+(?:[\dIVXLC]+|[A-Z])\s*[:.–—-]+\s*|(?:\d+|[A-Z])(?:\.\d+)+\.?\s+|\d+[.):]\s+"
+    r"^(?:(?i:chapter|section|part|appendix|step|lesson)\s+(?:[\dIVXLC]+|[A-Z])\s*[:.–—-]+\s*|(?:\d+|[A-Z])(?:\.\d+)+\.?\s+|\d+[.):]\s+"
     r"|\(?[ivxlcIVXLC]{1,5}[.)]\s+|[A-Z][.)]\s+|第[\d一二三四五六七八九十百]+[章节節部回]\s*|§+\s*[\d.]*\s*)",
 )
 _SYMBOLS = re.compile(r"[`*#¶§†‡✓✔☑→⇒»«|\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+")

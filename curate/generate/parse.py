@@ -38,7 +38,7 @@ _EVIDENCE_LINE = re.compile(r"^\W*(?:evidence|quote|source|context|证据|根拠
 _OTHER_LINE = re.compile(
     r"^\W*(?:style|type|difficulty|explanation|reasoning|title|note|passage|language)\s*\d{0,3}\s*[:：]", re.I
 )
-_ANSWER_INSIDE = re.compile(r"(?<=[?？。.!])\s*\W{0,3}\b(?:answer|ans|A|答案|答え)\s*[:：]\s*")
+_ANSWER_INSIDE = re.compile(r"(?<=[?？。.!])\s*\W{0,3}\b(?:(?i:answer|ans)|A|答案|答え)\s*[:：]\s*")
 _JSON_LINE = re.compile(r"""^\s*(?:[{}\[\]]|["'][^"']*["']\s*:)""")
 
 
@@ -152,7 +152,7 @@ def clean_question(text: str) -> str:
     line = " ".join(clean_text(text).replace("\x00", " ").split())
     line = _strip_marks(_LEAD.sub("", _strip_marks(line)))
     line = _ANSWER_INSIDE.split(line, maxsplit=1)[0].strip()
-    if len(line) > MAX_QUESTION_CHARACTERS or not words(line) or _QUESTION_HEADER.match(line):
+    if len(line) > MAX_QUESTION_CHARACTERS or not any(character.isalpha() for character in line) or _QUESTION_HEADER.match(line):
         return ""
     return line
 

@@ -179,7 +179,7 @@ def _score(sentence: str, passage: Passage, frequencies: Frequencies) -> float:
     if not terms:
         return 0.0
     # Beyond six bits a word is rare enough; rarer still is often a misspelling or a number with a unit.
-    score = sum(min(frequencies.rarity(term), 6) for term in terms) / math.sqrt(len(terms))
+    score = sum(1 + min(frequencies.rarity(term), 6) for term in terms) / math.sqrt(len(terms))
     headings = {stem(word, passage.language) for part in passage.heading_path for word in words(part)} - STOPWORDS
     if headings & {stem(term, passage.language) for term in terms}:
         score *= 1.2
