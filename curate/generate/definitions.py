@@ -126,14 +126,22 @@ def _is_subject(name: str, passage: Passage) -> bool:
     """Whether "The X is a …" defines X here: the headings name it, or it is a proper name of several words."""
     if len(name.split()) > 1 and any(word[:1].isupper() for word in name.split()):
         return True
-    headings = {word for part in passage.heading_path for word in words(part)}
-    return set(words(name)) <= headings
+    own = words(name)
+    if len(own) == 1:
+        return any(words(part) == own for part in passage.heading_path)
+    return set(own) <= {word for part in passage.heading_path for word in words(part)}
 
 
 def _lower_first(name: str, passage: Passage, after_article: bool) -> str:
     """The name as it stands inside a sentence: "Dependency injection" loses its capital where the passage also writes it small."""
     first, _, rest = name.partition(" ")
-    if after_article or not first[:1].isupper() or not first[1:].islower() or any(word[:1].isupper() for word in rest.split()):
+    if (
+        not rest
+        or after_article
+        or not first[:1].isupper()
+        or not first[1:].islower()
+        or any(word[:1].isupper() for word in rest.split())
+    ):
         return name
     small = first[0].lower() + first[1:]
     return f"{small}{name[len(first) :]}" if re.search(rf"(?<!\w){re.escape(small)}(?!\w)", passage.text) else name

@@ -14,15 +14,15 @@ _NUMBERING = re.compile(
 )
 _SYMBOLS = re.compile(r"[`*#¶§†‡✓✔☑→⇒»«|\U0001f000-\U0001faff\u2600-\u27bf\ufe0f]+")
 GENERIC = frozenset(
-    """abstract acknowledgements acknowledgments advanced alternatives appendix arguments attributes background basics before benefits bibliography bugs
-    caveats changelog classes comments compatibility conclusion conclusions configuration contents copyright credits customization default defaults
+    """abstract acknowledgements acknowledgments advanced alternatives appendix arguments attributes background basics before benefits bibliography breaking bugs
+    caveats changelog changes classes comments compatibility conclusion conclusions configuration contents copyright credits customization default defaults
     definition definitions demo description design details directives discussion documentation download error errors example examples exceptions faq
-    features final footnotes functions future further general getting goals help history home how howto implementation index info information
+    features final fixes footnotes functions future further general getting goals guide help history home how howto implementation index info information internal
     installation installing interface introduction issues it items license limitations links list main methods miscellaneous more motivation next non-goals
     note notes open options other others output overview parameters performance philosophy problem process properties proposal purpose quickstart quick
-    rationale reading recap reference references related rejected remarks requirements resources result results return returns review run running
+    rationale reading recap refactors reference references related release releases rejected remarks requirements resources result results return returns review run running
     security see settings setup solution solutions source specification specifications start started status step steps structure summary support
-    syntax table terminology test testing tests the tip tips todo topics troubleshooting try tutorial types update updates usage use using
+    syntax table terminology test testing tests the tip tips todo topics translations troubleshooting try tutorial types update updates upgrade upgrades user usage use using
     value variables version warning warnings what why work 简介 介绍 概述 示例 例子 说明 总结 参考 背景 用法 はじめに 概要 例 まとめ 参考 使い方 背景 注意""".split()
 )
 """Words that name a kind of section, not a subject."""
@@ -54,7 +54,9 @@ def clean_heading(heading: str) -> str:
 def is_generic(heading: str) -> bool:
     """Whether it names a kind of section ("Example", "See also") and not a subject."""
     found = words(heading)
-    return "".join(found) in GENERIC or all(word in GENERIC or word in _ALSO_GENERIC or word.isdigit() for word in found)
+    return "".join(found) in GENERIC or all(
+        word in GENERIC or word in _ALSO_GENERIC or not any(c.isalpha() for c in word) for word in found
+    )
 
 
 def _queries(path: list[str], shared: bool) -> list[str]:

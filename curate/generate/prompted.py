@@ -62,7 +62,7 @@ def answer_schema(count: int) -> dict[str, Any]:
     # The evidence first: a small model that has copied a fact asks about that fact.
     properties = {"evidence": text, "question": text, "answer": text, "style": {"type": "string", "enum": list(STYLES)}}
     item = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-    items = {"type": "array", "items": item, "minItems": 1, "maxItems": count}
+    items = {"type": "array", "items": item, "minItems": (count + 1) // 2, "maxItems": count}
     return {"type": "object", "properties": {"questions": items}, "required": ["questions"], "additionalProperties": False}
 
 

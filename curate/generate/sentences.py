@@ -49,13 +49,15 @@ _POINTING = re.compile(
     r"snippet|figure|table|picture|screenshot|diagram|passage|paragraph|study|case|line|lines|pep|appendix)\b|\b(?:above|below|aforementioned|as follows|"
     r"the following|see also|click here|the latter|the former|respectively|as (?:shown|seen|described|mentioned|discussed|noted|explained) (?:in|above|"
     r"below|before|earlier|previously))\b|\bin (?:this|that) (?:way|case|sense|regard|respect|context|manner|release|version|example)\b|"
-    r"\b(?:mentioned|described|shown|seen|defined|discussed|declared) (?:above|below|before|earlier|previously|here)\b|\b(?:all rights reserved|copyright|©)",
+    r"\b(?:mentioned|described|shown|seen|defined|discussed|declared) (?:above|below|before|earlier|previously|here)\b|\b(?:all rights reserved|copyright|©)|\b(?:read|learn|know|see|find) more\b|\bmore about (?:it|that|this)\b|"
+    r"\b(?:that|this|it|them|these|those|here|there|so|too)\W*$|\bfrom [\w.]+ import\b",
     re.I,
 )
 _PRONOUN = frozenset(
     "he she him her his hers it its they them their theirs this that these those himself herself itself themselves here there".split()
 )
 _PERSON_AT_WORK = frozenset("i me my we us our you your let's i'm i'll i've we'll we've you'll you've".split())
+_TO_THE_READER = re.compile(r"\b(?:do|did|would|are|were|have|had|will) you\b|\bif you\b", re.I)
 _COMMANDS = frozenset(
     """add avoid be build change check choose click configure consider copy create declare define do don't enter execute explore find follow get give go
     handle import include install keep learn make navigate open pass pick press put read remember replace return run save select send set specify start
@@ -151,6 +153,8 @@ def _names_something(question: str) -> bool:
         return True
     found = words(question)
     own = [word for word in found if word not in STOPWORDS and word not in WEAK_WORDS and word.isalpha()]
+    if _TO_THE_READER.search(question):
+        return False
     return len(set(own)) >= 2 and not set(found) & (_PRONOUN | _PERSON_AT_WORK - {"i", "you", "your", "my"})
 
 
@@ -187,7 +191,7 @@ def _score(sentence: str, passage: Passage, frequencies: Frequencies) -> float:
     score *= 0.85 ** sum(1 for word in found if word in _PRONOUN)
     if any(word in _PERSON_AT_WORK for word in found):
         score *= 0.7
-    if found[0] in _COMMANDS:
+    if found[0] in _COMMANDS or "also" in found[:4]:
         score *= 0.7
     return score
 
