@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,25 +105,32 @@ def evaluate(
         )
     per_query: dict[str, dict[str, dict[str, float]]] = {}
     similarity: dict[str, float | None] = {}
-    for number, (name, system) in enumerate(systems.items()):
-        progress(f"evaluate {name}", number, len(systems))
+    for name, system in systems.items():
+        progress(f"evaluate {name}", 0, None)
         if isinstance(system, dict):
             run, similarity[name] = _checked_run(system, eval_set, name), None
         else:
             model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
-            run, similarity[name] = dense_run(model, eval_set, settings)
+            run, similarity[name] = dense_run(model, eval_set, settings, partial(progress, f"evaluate {name}"))
             del model
             free_memory()
         per_query[name] = score_run(run, eval_set)
-    progress("evaluate", len(systems), len(systems))
+    progress("compare", 0, None)
     strange = [note for name, system in systems.items() if (note := _of_other_data(name, system, eval_set))]
     return _summary(per_query, similarity, replace(eval_set, notes=(*eval_set.notes, *strange)), settings)
 
 
-def dense_run(model: Any, eval_set: EvalSet, settings: EvaluateSettings) -> tuple[Run, float]:
-    """A model's ranking of the corpus for every query, and the mean cosine of random passage pairs."""
+def dense_run(
+    model: Any, eval_set: EvalSet, settings: EvaluateSettings, done: Callable[[int, int], None] = lambda *_: None
+) -> tuple[Run, float]:
+    """A model's ranking of the corpus for every query, and the mean cosine of random passage pairs.
+
+    `done` is called with (passages embedded, passages in all).
+    """
     ids = list(eval_set.corpus)
-    passages = embed(model, list(eval_set.corpus.values()), "document", settings.encode_batch_size)
+    texts = list(eval_set.corpus.values())
+    total = len(set(texts))
+    passages = embed(model, texts, "document", settings.encode_batch_size, lambda count: done(count, total))
     queries = embed(model, list(eval_set.queries.values()), "query", settings.encode_batch_size)
     # Ten chunks a document, so that a ranking of documents is deep enough too.
     depth = settings.depth * (1 if eval_set.documents is None else 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,10 @@ class Run:
         return self.settings.max_steps or per_epoch * self.settings.epochs
 
 
-def dev_scores(encoder: Any, run: Run) -> dict[str, float]:
-    """Mean metrics of a model on the dev queries, against all passages."""
+def dev_scores(encoder: Any, run: Run, step: str) -> dict[str, float]:
+    """Mean metrics of a model on the dev queries, against all passages; progress is reported under the name of `step`."""
     settings = EvaluateSettings(encode_batch_size=run.settings.encode_batch_size)
-    ranking, _ = dense_run(encoder, run.dev, settings)
+    ranking, _ = dense_run(encoder, run.dev, settings, partial(run.progress, step))
     scores = score_run(ranking, run.dev)
     return means(scores, scores)
 
@@ -138,9 +139,9 @@ def _evaluator(run: Run) -> Any:
             super().__init__()
             self.primary_metric = PRIMARY
 
-        def __call__(self, model: Any, *_: Any, steps: int = -1, **__: Any) -> dict[str, float]:
-            run.progress("dev", max(steps, 0), run.total_steps)
-            return dev_scores(model, run)
+        def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
+            run.progress("dev", 0, None)
+            return dev_scores(model, run, "dev")
 
     return DevEvaluator()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +18,9 @@ from schemas.errors import SettingsError, TrainingError
 INSTALL = 'pip install "curate-embeddings[train]"'
 
 Embeddings = npt.NDArray[np.float32]
+
+# Texts embedded between two reports of progress: some seconds on a CPU.
+_BLOCK = 512
 
 
 def third_party(*names: str) -> Any:
@@ -66,20 +69,29 @@ def weights_sha256(model: Any) -> str:
     return digest.hexdigest()
 
 
-def embed(model: Any, texts: Sequence[str], kind: Literal["query", "document"], batch_size: int = 64) -> Embeddings:
-    """Unit vectors [texts, dimensions] in float32; equal texts get equal vectors. The model's own prompts for `kind` are used."""
+def embed(
+    model: Any,
+    texts: Sequence[str],
+    kind: Literal["query", "document"],
+    batch_size: int = 64,
+    done: Callable[[int], None] = lambda _: None,
+) -> Embeddings:
+    """Unit vectors [texts, dimensions] in float32; equal texts get equal vectors. The model's own prompts for `kind` are used.
+
+    `done` is called with the number of different texts embedded so far.
+    """
     unique = sorted(set(texts), key=lambda text: (len(text), text))
     encode = model.encode_query if kind == "query" else model.encode_document
-    vectors = np.asarray(
-        encode(unique, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False),
-        dtype=np.float32,
-    )
-    if not np.isfinite(vectors).all():
-        raise TrainingError(
-            "the model's embeddings are not numbers", next_step="its weights are broken; train with a lower learning rate"
-        )
+    blocks = []
+    for start in range(0, len(unique), _BLOCK):
+        block = unique[start : start + _BLOCK]
+        vectors = encode(block, batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+        if not np.isfinite(vectors).all():
+            raise TrainingError("the model's embeddings are not numbers", next_step="train again with a lower learning rate")
+        blocks.append(np.asarray(vectors, dtype=np.float32))
+        done(start + len(block))
     place = {text: index for index, text in enumerate(unique)}
-    return vectors[[place[text] for text in texts]]
+    return np.concatenate(blocks)[[place[text] for text in texts]]
 
 
 def prompts(model: Any, columns: Sequence[str]) -> dict[str, str]:

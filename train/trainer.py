@@ -175,7 +175,7 @@ def _base_scores(encoder: Any, run: Run, place: Place) -> dict[str, float] | Non
         remember(place, {"base_dev": None})
         return None
     run.progress("base", 0, None)
-    scores = dev_scores(encoder, run)
+    scores = dev_scores(encoder, run, "base")
     remember(place, {"base_dev": scores})
     return scores
 

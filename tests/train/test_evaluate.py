@@ -94,7 +94,13 @@ def test_models_are_ranked_and_their_spread_is_measured(tiny_model: Path) -> Non
     assert found.systems[0].metrics == found.systems[1].metrics
     assert 0 < found.systems[0].passage_similarity < 1
     assert found.find("tuned", "base", "ndcg@10").mean == 0.0
-    assert steps == [("evaluate base", 0, 2), ("evaluate tuned", 1, 2), ("evaluate", 2, 2)]
+    assert steps == [
+        ("evaluate base", 0, None),
+        ("evaluate base", 4, 4),
+        ("evaluate tuned", 0, None),
+        ("evaluate tuned", 4, 4),
+        ("compare", 0, None),
+    ]
     verdict = decide(evidence_of(found))
     assert verdict.outcome is Outcome.NOT_PROVEN
     assert evidence_of(found).similarity_rise == 0.0

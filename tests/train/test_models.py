@@ -92,6 +92,15 @@ def test_embeddings_are_unit_vectors_and_equal_texts_get_equal_ones(model: Any) 
     assert embed(model, texts[:1], "document") == pytest.approx(vectors[:1], abs=1e-5)
 
 
+def test_embedding_in_blocks_gives_the_same_and_tells_how_far_it_is(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"w{n} w{n + 1}" for n in (3, 1, 4, 1, 5)]
+    whole = embed(model, texts, "document")
+    monkeypatch.setattr("train.models._BLOCK", 3)
+    counts: list[int] = []
+    assert embed(model, texts, "document", 64, counts.append) == pytest.approx(whole, abs=1e-6)
+    assert counts == [3, 4]
+
+
 def test_embeddings_that_are_no_numbers_are_refused(tiny_model: Path) -> None:
     broken = load_model(str(tiny_model), device="cpu")
     next(broken.parameters()).data[:] = float("nan")

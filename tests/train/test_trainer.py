@@ -44,6 +44,14 @@ def test_the_whole_road(tiny_model: Path, make_dataset: Any, tmp_path: Path, cap
     assert (result.format, result.rows, result.steps, result.device, result.precision) == ("triplets", 40, 10, "cpu", "fp32")
     assert list(dict.fromkeys(step for step, _, _ in steps)) == ["check", "load", "base", "train", "dev", "save"]
     assert [(done, total) for name, done, total in steps if name == "train"] == [(n, 10) for n in range(1, 11)]
+    assert [(name, done, total) for name, done, total in steps if name in ("base", "dev")] == [
+        ("base", 0, None),
+        ("base", 58, 58),
+        ("dev", 0, None),
+        ("dev", 58, 58),
+        ("dev", 0, None),
+        ("dev", 58, 58),
+    ]
     # Metrics are those that an evaluation of the written folder gives, base first.
     dev = read_eval_set(dataset, "dev")
     systems = evaluate({"base": str(tiny_model), "tuned": out}, dev, EvaluateSettings(device="cpu")).systems
@@ -174,7 +182,7 @@ def test_selection_keeps_the_best_checkpoint_and_says_when_base_is_better(
     scores = iter([0.9, 0.3, 0.8, 0.5])
     seen: list[str] = []
 
-    def planted(model: Any, run: Any) -> dict[str, float]:
+    def planted(model: Any, run: Any, step: str) -> dict[str, float]:
         seen.append(weights_sha256(model))
         return {"ndcg@10": next(scores)}
 
