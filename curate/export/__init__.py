@@ -130,7 +130,7 @@ def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: lis
 def _notes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     pairs, triplets = sum(counts.get("pairs", {}).values()), sum(counts.get("triplets", {}).values())
     if triplets < pairs:
-        yield f"{pairs - triplets:,} of {pairs:,} pairs have too few negatives for a triplet; they are in pairs and labeled."
+        yield f"Too few negatives for a triplet, so in pairs and labeled alone: {pairs - triplets:,} of {pairs:,} pairs."
     for split in SPLITS:
         if pairs and not counts["pairs"][split]:
             yield f"No pairs in {split}."

@@ -46,12 +46,12 @@ class Tally:
     def sentences(self, negatives: int) -> Iterator[str]:
         """One sentence for each thing the user must know."""
         if self.with_random:
-            yield f"{self.with_random} of {self.pairs} pairs took random negatives, because BM25 found too few in their split."
+            yield f"Random negatives, because BM25 found too few in the split: {self.with_random:,} of {self.pairs:,} pairs."
         if self.too_few:
-            yield f"{self.too_few} of {self.pairs} pairs have fewer than {negatives} negatives; they give no triplet."
+            yield f"Fewer than `mine.negatives` ({negatives}), so no triplet: {self.too_few:,} of {self.pairs:,} pairs."
         if self.crowded:
             yield (
-                f"For {self.crowded} of them most candidates lay in the positive's own document: "
+                f"Of these, mostly candidates of the positive's own document: {self.crowded:,}; "
                 "`mine.same_document = true` or a larger `mine.last_rank` finds more."
             )
 
@@ -190,4 +190,4 @@ def _batch(searches: Sequence[Search], wanted: int, tally: Tally) -> Batch:
 
 def _is_crowded(search: Search) -> bool:
     same = sum(row["reason"] == Reason.NEGATIVE_IN_SAME_DOCUMENT for row in search.rows)
-    return 2 * same > len(search.rows)
+    return bool(2 * same > len(search.rows))

@@ -273,7 +273,7 @@ def test_manifest_counts_hashes_and_card(tmp_path: Path) -> None:
     }
     assert manifest.files["labeled/test.parquet"].rows == 4
     assert manifest.files["README.md"].rows is None
-    assert manifest.notes == ["1 of 5 pairs have too few negatives for a triplet; they are in pairs and labeled."]
+    assert manifest.notes == ["Too few negatives for a triplet, so in pairs and labeled alone: 1 of 5 pairs."]
     assert (manifest.split_method, manifest.heading_prefix, manifest.negatives) == ("clusters", True, 2)
     assert sorted(manifest.libraries) == ["duckdb", "polars", "pyarrow"]
     assert {row["path"] for row in rows} == {*manifest.files, "manifest.json"}

@@ -139,7 +139,7 @@ def test_the_window_begins_and_ends_where_the_settings_say() -> None:
     assert [(r.key, r.reason, r.detail, r.state) for r in rejected] == [
         (content_id("pair", "one"), Reason.NEGATIVES_TOO_FEW, "2 of 3", "quarantined")
     ]
-    assert notes == ["1 of 1 pairs have fewer than 3 negatives; they give no triplet."]
+    assert notes == ["Fewer than `mine.negatives` (3), so no triplet: 1 of 1 pairs."]
 
 
 def test_only_passages_of_the_own_split() -> None:
@@ -326,7 +326,7 @@ def test_random_passages_fill_a_window_that_ends_early() -> None:
     assert brief(rows)[0] == (content_id("positive"), "bm25", 2, "negative_equals_positive", None)
     assert [(row["origin"], row["rank"], row["score"]) for row in rows[1:]] == [("random", None, None)] * 3
     assert rejected == []
-    assert notes == ["1 of 1 pairs took random negatives, because BM25 found too few in their split."]
+    assert notes == ["Random negatives, because BM25 found too few in the split: 1 of 1 pairs."]
     rows, rejected, _ = corpus.mine(negatives=8)
     assert [row["chosen"] for row in rows] == [None, 1, 2, 3, 4, 5, 6, 7]
     # Ranked above the window, so the likeliest false negative: the last resort.
@@ -350,7 +350,7 @@ def test_a_window_full_of_the_own_document_is_said_with_its_remedy() -> None:
     _, rejected, notes = corpus.mine(negatives=1, last_rank=4)
     assert [rejection.detail for rejection in rejected] == ["0 of 1"]
     assert notes[1] == (
-        "For 1 of them most candidates lay in the positive's own document: "
+        "Of these, mostly candidates of the positive's own document: 1; "
         "`mine.same_document = true` or a larger `mine.last_rank` finds more."
     )
 
