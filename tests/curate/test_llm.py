@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -370,6 +373,40 @@ def test_an_interrupt_keeps_what_was_paid(server: ScriptedServer, answers: Answe
                 raise KeyboardInterrupt
     again = client(answers, role(server))
     assert texts(list(again.complete(requests(*"ab")))) == ["about a", "about b"]
+    assert again.calls == 0
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from curate.llm import AnswerStore, Client, Request
+from schemas.settings import RoleSettings
+
+with AnswerStore(Path(sys.argv[1])) as store:
+    settings = RoleSettings(model="m", base_url=sys.argv[2], concurrency=2)
+    client = Client("generator", settings, store, stage="generate")
+    for answer in client.complete([Request(({"role": "user", "content": str(n)},)) for n in range(40)]):
+        pass
+print(client.calls, flush=True)
+"""
+
+
+def test_a_run_killed_at_any_moment_pays_again_for_no_more_than_was_in_flight(
+    server: ScriptedServer, tmp_path: Path, answers: AnswerStore
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path), server.url]
+    server.default = lambda body: Reply("about " + body["messages"][-1]["content"], delay_s=0.05)
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        while len(server.history) < 17 and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+    subprocess.run(command, check=True, capture_output=True, cwd=root)
+    asked = [body["messages"][-1]["content"] for body in server.history]
+    assert sorted(set(asked), key=int) == [str(number) for number in range(40)]
+    assert 40 <= len(asked) <= 40 + 2
+    again = client(answers, role(server))
+    assert texts(list(again.complete(requests(*map(str, range(40)))))) == [f"about {number}" for number in range(40)]
     assert again.calls == 0
 
 
