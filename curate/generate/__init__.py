@@ -29,12 +29,12 @@ ROLE = "generator"
 
 @dataclass(frozen=True)
 class _Asked:
-    """A passage and its extractive candidates; `passage` is None for the end of a batch: only rejections and a count then."""
+    """A passage and its extractive candidates; `passage` is None for the end of a batch: what became of its other chunks."""
 
     passage: Passage | None
     candidates: list[Candidate] = field(default_factory=list)
     rejected: tuple[Rejection, ...] = ()
-    chunks: int = 0
+    others: int = 0
 
 
 def produce(context: Context) -> Iterator[Batch]:
@@ -45,11 +45,18 @@ def produce(context: Context) -> Iterator[Batch]:
         with closing(pairs):
             yield from _batches(context, pairs)
         if client is not None:
-            context.note(f"LLM: {client.calls} calls made, {client.hits} answers from the store.")
-            if context.owed:
-                context.note(
-                    f"The model left {len(context.owed)} chunks unanswered; run the same command again to ask for just those."
-                )
+            _report(context, client)
+
+
+def _report(context: Context, client: Client) -> None:
+    context.note(f"LLM: {_counted(client.calls, 'call')} made, {_counted(client.hits, 'answer')} from the store.")
+    if context.owed:
+        chunks = _counted(len(context.owed), "chunk")
+        context.note(f"The model left {chunks} unanswered; run the same command again to ask for just what is missing.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 @contextmanager
@@ -104,7 +111,7 @@ def _extracted(context: Context) -> Iterator[_Asked]:
         sources = batches.popleft()
         for passage, candidates in zip(sources.passages, extracted, strict=True):
             yield _Asked(passage, candidates)
-        yield _Asked(None, rejected=sources.rejected, chunks=sources.chunks)
+        yield _Asked(None, rejected=sources.rejected, others=sources.chunks - len(sources.passages))
 
 
 def _batches(context: Context, pairs: Iterator[tuple[_Asked, Answer | None]]) -> Iterator[Batch]:
@@ -114,10 +121,13 @@ def _batches(context: Context, pairs: Iterator[tuple[_Asked, Answer | None]]) ->
     for asked, answer in pairs:
         if asked.passage is None:
             rejected += asked.rejected
-            done += asked.chunks
-            context.progress(done, total)
+            done += asked.others
         else:
+            done += 1
             _take(context, asked.passage, asked.candidates, answer, (rows, rejected))
+        # A model takes seconds for a chunk, the extractive styles milliseconds.
+        if answer is not None or asked.passage is None:
+            context.progress(done, total)
         if len(rows) + len(rejected) >= ROWS_A_BATCH:
             yield Batch("questions", rows, rejected)
             rows, rejected = [], []

@@ -61,7 +61,7 @@ def test_an_answer_becomes_rows_with_all_its_fields(store: Store, server: Script
         (KILN_ID, Q, "factual", "1450 degrees", "1450 degrees at its lower end", "llm", "m", False, True)
     ]
     assert made.rejected == []
-    assert made.notes == ["LLM: 1 calls made, 0 answers from the store."]
+    assert made.notes == ["LLM: 1 call made, 0 answers from the store."]
 
 
 def test_the_request_holds_the_passage_its_title_and_its_headings(store: Store, server: ScriptedServer) -> None:
@@ -89,7 +89,7 @@ def test_a_second_build_makes_no_call_and_the_same_rows(store: Store, server: Sc
     assert again.notes == ["LLM: 0 calls made, 5 answers from the store."]
     assert len(server.history) == 5
     corpus.chunk("new", HERON)
-    assert build(store, server, corpus).notes == ["LLM: 1 calls made, 5 answers from the store."]
+    assert build(store, server, corpus).notes == ["LLM: 1 call made, 5 answers from the store."]
 
 
 def test_questions_of_both_generators_stand_beside_each_other_without_repeats(store: Store, server: ScriptedServer) -> None:
@@ -163,12 +163,12 @@ def test_unanswered_chunks_are_quarantined_owed_and_asked_again(store: Store, se
     assert [(r.key, r.reason.value, r.state) for r in made.rejected] == [(KILN_ID, "answer_missing", "quarantined")]
     assert "busy" in made.rejected[0].detail
     assert made.owed == [made.rejected[0].row["request"]]
-    assert made.notes[-1] == "The model left 1 chunks unanswered; run the same command again to ask for just those."
+    assert made.notes[-1] == "The model left 1 chunk unanswered; run the same command again to ask for just what is missing."
     fault.clear()
     server.default = lambda body: questions_reply(Q)
     again = build(store, server, corpus)
     assert (again.questions(KILN_ID), again.owed, again.rejected) == ([Q], [], [])
-    assert again.notes == ["LLM: 1 calls made, 1 answers from the store."]
+    assert again.notes == ["LLM: 1 call made, 1 answer from the store."]
 
 
 def test_a_refused_chunk_is_rejected_and_not_owed(store: Store, server: ScriptedServer) -> None:
