@@ -35,6 +35,8 @@ _CONTROL_BYTES = bytes([*range(9), *range(14, 27), *range(28, 32)])  # without t
 MAX_CONTROL_SHARE = 0.02
 """More control characters than this in the first 64 KB are not text; terminal logs have about 1%."""
 SAMPLE = 65_536
+_CANDIDATES = "cp1252 cp1250 cp1251 koi8_r cp866 cp1253 cp1254 cp1255 cp1256 cp1257 cp874 iso8859_2 cp850 cp932 euc_jp gb18030 big5 cp949".split()
+"""Encodings that text is found in; charset-normalizer's full list makes short texts look like UTF-16 or Mac Latvian."""
 _DECLARED = re.compile(rb"""<(?:meta\b[^>]*?charset|\?xml\b[^>]*?encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 
 
@@ -80,8 +82,15 @@ def detect_stream(stream: BinaryIO, *, markup: bool = False) -> str:
     bad = _first_not_utf8(chain((head,), iter(lambda: stream.read(1 << 20), b"")))
     if bad is None:
         return "utf-8"
-    stream.seek(max(0, bad - SAMPLE // 2))
-    return _guess(stream.read(SAMPLE), _DECLARED.search(head[:4096]) if markup else None)
+    start = max(0, bad - SAMPLE // 2)
+    stream.seek(start)
+    sample = stream.read(SAMPLE)
+    if start:
+        sample = sample[sample.find(b"\n", 0, SAMPLE // 4) + 1 :]  # not from inside a character
+    return _guess(
+        sample[: sample.rfind(b"\n") + 1 or None] if len(sample) > SAMPLE // 2 else sample,
+        _DECLARED.search(head[:4096]) if markup else None,
+    )
 
 
 def _first_not_utf8(blocks: Iterable[bytes]) -> int | None:
@@ -108,11 +117,21 @@ def _guess(sample: bytes, declared: re.Match[bytes] | None) -> str:
     bad = text.count("\ufffd")
     if sum(1 for character in text if character > "\x7f") - bad > 10 * bad:
         return "utf-8"  # UTF-8 with a few damaged bytes, not another encoding
+    return _by_looks(sample)
+
+
+def _by_looks(sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample).best()
+    candidates = from_bytes(sample, cp_isolation=list(_CANDIDATES))
+    best = candidates.best()
     if best is None:
         raise NotKept(Reason.FILE_BINARY, "no encoding gives readable text; name it in ingest.encoding if it is text")
+    # Short Western texts read almost as well in its neighbours, which are far rarer.
+    for match in candidates:
+        western = match.encoding == "cp1252" or "cp1252" in match.could_be_from_charset
+        if western and match.chaos <= best.chaos + 0.1 and match.coherence >= best.coherence - 0.02:
+            return "cp1252"
     return str(best.encoding)
 
 

@@ -9,11 +9,15 @@ from typing import Any
 from curate.ingest.blocks import Parsed, Piece, one_line
 from curate.ingest.furniture import GONE, Found, marked_main, take_away, without_furniture
 from curate.ingest.main_content import in_main_content
+from curate.ingest.plain import read_plain
 from curate.ingest.reject import NotKept
+from curate.ingest.tags import without_tags
 from schemas.reasons import Reason
 
 MAX_DEPTH = 250
 """Nested elements; pages have 10 to 40, and browsers stop at 512."""
+MAX_CHARACTERS = 5_000_000
+"""A larger page is read without a tree, which would take 50 times its size in memory: its tags are taken away, headings are lost."""
 _BREAK = "\x0b"
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = frozenset(
@@ -30,6 +34,8 @@ def read_html(text: str) -> Parsed:
     """
     from lxml import etree
 
+    if len(text) > MAX_CHARACTERS:
+        return read_plain(without_tags(text))
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, no_network=True, remove_comments=True, remove_pis=True)
     root = etree.fromstring(text.encode("utf-8"), parser)
     if root is None:

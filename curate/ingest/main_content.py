@@ -15,12 +15,15 @@ MIN_FOUND = 0.5
 """Share of a block's word groups that trafilatura must have kept."""
 MIN_KEPT = 0.25
 """If it would keep less of the text than this, it did not understand the page, and everything stays."""
-MAX_CHARACTERS = 5_000_000
+MAX_CHARACTERS = 1_000_000
 """Larger pages are not judged: trafilatura's time grows faster than the page."""
 
 
 def in_main_content(root: Any, pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces that trafilatura finds to be content; a heading stays if anything of its section does."""
+    """The pieces that trafilatura finds to be content, short ones beside them, and single ones between them.
+
+    Furniture stands at the ends of a page or several blocks long; a lone block inside the content is a misjudgement.
+    """
     from lxml.html import tostring
 
     if sum(len(piece.text) for piece in pieces) > MAX_CHARACTERS:
@@ -36,7 +39,7 @@ def in_main_content(root: Any, pieces: Sequence[Piece]) -> list[Piece]:
     return [
         piece
         for piece, verdict, left, right in zip(pieces, verdicts, before, after, strict=True)
-        if verdict or (verdict is None and (left is not False or right is not False))
+        if verdict or (left and right) or (verdict is None and (left is not False or right is not False))
     ]
 
 

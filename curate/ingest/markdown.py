@@ -10,29 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from curate.ingest.blocks import Parsed, Piece, one_line
 from curate.ingest.markdown_extras import plain_markdown
+from curate.ingest.reject import NotKept
+from curate.ingest.tags import BREAK_TAG, without_tags
+from schemas.reasons import Reason
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-MAX_NESTING = 60
-"""Levels of lists and quotes; markdown-it leaves deeper ones as text."""
+MAX_NESTING = 100
+"""Open tokens, two for each list; markdown-it drops what is deeper, so such a file is rejected."""
 MAX_INLINE = 50_000
 """Characters of one paragraph that are searched for markup; emphasis in a longer one stays as it is (the search is not linear)."""
 
 _ATTRIBUTES = re.compile(r"^\{:?\s*[#.]?[\w-][^{}\n]*\}")
 _HEADING_ATTRIBUTES = re.compile(r"\s*\{:?\s*[#.][^{}]*\}\s*$")
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style|template|svg|iframe)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_BREAK_TAG = re.compile(
-    r"<\s*(?:br\b|/?(?:p|div|li|ul|ol|tr|table|h[1-6]|details|summary|pre|blockquote|center)\b)[^<>]*>", re.IGNORECASE
-)
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<[!?][^<>]*>")
 _TERMINAL_TAG = re.compile(r"</?(?:span|font|u|b|i|style)\b[^<>]*>")
 _TASK = re.compile(r"^\[[ xX]\]\s+")
 _TITLE = re.compile(r"^title:[ \t]*(.+)$", re.MULTILINE)
 
 
 def read_markdown(text: str) -> Parsed:
-    """Blocks of clean Markdown text; the title is that of the front matter, else the first heading of level 1."""
+    """Blocks of clean Markdown text; the title is that of the front matter, else the first heading of level 1.
+
+    Raises NotKept (FILE_TOO_DEEP).
+    """
     from markdown_it import MarkdownIt
     from mdit_py_plugins.deflist import deflist_plugin
     from mdit_py_plugins.front_matter import front_matter_plugin
@@ -42,6 +43,8 @@ def read_markdown(text: str) -> Parsed:
     parser.use(front_matter_plugin).use(deflist_plugin).disable(["inline", "text_join"])
     links: dict[str, Any] = {}
     tokens = parser.parse(plain_markdown(text), links)
+    if any(token.level >= MAX_NESTING - 1 for token in tokens):
+        raise NotKept(Reason.FILE_TOO_DEEP, f"lists or quotes more than {MAX_NESTING // 2} deep")
     for token in tokens:
         if token.type == "inline" and len(token.content) <= MAX_INLINE:
             token.children = []
@@ -73,7 +76,7 @@ class _Walk:
                 self.mark = ""
                 yield Piece("code", _code(token))
             elif token.type == "html_block":
-                for part in _html_text(token.content).split("\n\n"):
+                for part in without_tags(token.content).split("\n\n"):
                     yield Piece("quote" if self.quotes else "paragraph", part)
             else:
                 yield from self._structure(token)
@@ -150,7 +153,7 @@ def _inline_text(token: Token) -> str:
                 parts.append("\n")
             case "image":
                 parts.append(_inline_text(child) if child.children else child.content)
-            case "html_inline" if _BREAK_TAG.fullmatch(child.content):
+            case "html_inline" if BREAK_TAG.fullmatch(child.content):
                 parts.append("\n")
         closed = child.type in ("link_close", "image", "code_inline", "em_close", "strong_close")
     return "\n".join(one_line(line) for line in "".join(parts).split("\n"))
@@ -162,12 +165,6 @@ def _code(token: Token) -> str:
         # MkDocs colours terminal sessions with tags inside the fence.
         return html.unescape(_TERMINAL_TAG.sub("", token.content))
     return token.content
-
-
-def _html_text(source: str) -> str:
-    """The text of a raw HTML block: its tags are only markup, comments and scripts no text."""
-    text = html.unescape(_TAG.sub("", _BREAK_TAG.sub("\n\n", _COMMENT.sub("", source))))
-    return "\n\n".join(one_line(part) for part in re.split(r"\n\s*\n", text) if part.strip())
 
 
 def _yaml_title(front_matter: str) -> str:

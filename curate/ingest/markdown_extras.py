@@ -8,6 +8,7 @@ _FENCE = re.compile(r"^(?P<indent>\s*(?:>\s*)*)(?P<mark>`{3,}|~{3,})(?P<info>[^`
 _DROPPED = re.compile(
     r"""^\s*(?:
         \{\*.*\*\}                       # MkDocs include: {* ../../docs_src/app.py hl[1] *}
+      | \{!.*!\}                       # the same, older
       | /{3,}                            # end of a block fence
       | :{3,}                            # end of a Docusaurus admonition
       | -+8<-+.*                         # snippet include
@@ -17,6 +18,7 @@ _DROPPED = re.compile(
     )\s*$""",
     re.VERBOSE | re.IGNORECASE,
 )
+_INCLUDED = re.compile(r"\{\*.*\*\}|\{!.*!\}|-+8<-+.*")
 _OPENING = re.compile(r"^\s*(?:/{3,}|:{3,})\s*(?P<kind>[A-Za-z][\w-]*)(?P<rest>[^\n]*)$")
 _AUTODOC = re.compile(r"^:{3,}\s+[\w.]+\.[\w.]+\s*$")
 _INDENTED = re.compile(
@@ -41,7 +43,7 @@ def plain_markdown(text: str) -> str:
             fence = "" if fence else match["mark"]
             lines.append(line)
         elif fence:
-            lines.append(line)
+            lines += [] if _INCLUDED.fullmatch(line.strip()) else [line]
         elif _AUTODOC.match(line):
             autodoc = True
         elif (block := _INDENTED.match(line)) and line.strip() != "===":

@@ -10,8 +10,12 @@ from docutils import nodes
 
 from curate.ingest.blocks import Parsed, Piece, one_line
 from curate.ingest.plain import read_plain
+from curate.ingest.reject import NotKept
 from curate.ingest.rst_sphinx import sphinx_taught
+from schemas.reasons import Reason
 
+MAX_DEPTH = 60
+"""Levels of indentation, one inside the other."""
 MAX_LINE = 100_000
 """A longer line is no hand-written reStructuredText; such files are read as plain text (docutils' search is not linear)."""
 MAX_CHARACTERS = 5_000_000
@@ -36,8 +40,10 @@ def read_rst(text: str) -> Parsed:
     """Blocks of clean reStructuredText; the title is that of a PEP's header block, else the only top heading.
 
     Nothing is read from other files (`include` and `raw` are off) and docutils' own complaints are left out.
+    Raises NotKept (FILE_TOO_DEEP).
     """
     title, body = _pep_header(text)
+    _check_depth(body)
     if len(body) > MAX_CHARACTERS or max(map(len, body.split("\n"))) > MAX_LINE:
         parsed = read_plain(body)
         return Parsed(title or parsed.title, parsed.pieces)
@@ -46,6 +52,19 @@ def read_rst(text: str) -> Parsed:
     pieces = tuple(walk.pieces(document, level=0))
     first = next((piece.text for piece in pieces if piece.kind == "heading" and piece.level == 1), "")
     return Parsed(title or one_line(first if document.get("title") or _single_top(pieces) else ""), pieces)
+
+
+def _check_depth(body: str) -> None:
+    """Docutils calls itself for each level of indentation: count them first."""
+    open_indents: list[int] = []
+    for line in body.split("\n"):
+        if line:
+            indent = len(line) - len(line.lstrip(" "))
+            while open_indents and open_indents[-1] >= indent:
+                open_indents.pop()
+            open_indents.append(indent)
+            if len(open_indents) > MAX_DEPTH:
+                raise NotKept(Reason.FILE_TOO_DEEP, f"more than {MAX_DEPTH} levels of indentation")
 
 
 def _single_top(pieces: tuple[Piece, ...]) -> bool:
@@ -79,7 +98,7 @@ def _pep_header(text: str) -> tuple[str, str]:
     title = _TITLE.search(match.group()) if match else None
     if match is None or title is None:
         return "", text
-    return one_line(title.group(1)), text[match.end() :]
+    return one_line(title.group(1)).replace("`", ""), text[match.end() :]
 
 
 class _Walk:
@@ -141,7 +160,7 @@ class _Walk:
             return Piece("list_item", mark + text)
         return Piece("quote" if self.quotes else "paragraph", text)
 
-    def _list(self, node: nodes.Element, level: int) -> Iterator[Piece]:
+    def _list(self, node: Any, level: int) -> Iterator[Piece]:
         indent = "  " * self.depth
         number = int(node.get("start", 1)) if isinstance(node, nodes.enumerated_list) else None
         self.depth += 1
@@ -157,7 +176,7 @@ class _Walk:
         named = [child for child in node.children if isinstance(child, nodes.term | nodes.option_group | nodes.field_name)]
         rest = [child for child in node.children if child not in named and not isinstance(child, nodes.classifier)]
         name = ", ".join(one_line(_inline(child) if isinstance(child, nodes.TextElement) else child.astext()) for child in named)
-        bodies = [grandchild for child in rest for grandchild in child.children]
+        bodies = [inner for child in rest if isinstance(child, nodes.Element) for inner in child.children]
         self.mark = f"{'  ' * self.depth}- {name}: "
         if not bodies or not isinstance(bodies[0], nodes.paragraph):
             self.mark = ""
