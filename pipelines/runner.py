@@ -12,7 +12,7 @@ from typing import Protocol
 
 from curate.export import dataset_is_intact
 from curate.ingest import source_digest
-from curate.stage import Batch, Context, Rejection, Stage
+from curate.stage import Batch, Context, Rejection, Row, Stage
 from curate.store import Store, open_store, validated
 from curate.validate import failed
 from pipelines.engine import ProcessEngine
@@ -25,6 +25,8 @@ from schemas.settings import Settings
 from schemas.tables import KEYS, TABLES
 
 SOURCES = "source files"
+ROWS_AT_A_TIME = 2048
+"""Rows that are checked and written together."""
 
 
 class Listener(Protocol):
@@ -101,6 +103,7 @@ class _Run:
     kept: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, Counter[str]] = field(default_factory=lambda: {"rejected": Counter(), "quarantined": Counter()})
     ended_keys: Counter[str] = field(default_factory=Counter)
+    waiting: dict[str, list[Row]] = field(default_factory=dict)
 
 
 def run_build(build: Build, listener: Listener | None = None) -> list[StageResult]:
@@ -191,6 +194,8 @@ def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
         store.execute("DELETE FROM rejected WHERE stage = $stage", {"stage": stage.name})
         for batch in stage.produce(context):
             _take(run, batch)
+        for table in tuple(run.waiting):
+            _flush(run, table)
         _check(run, rows_in)
         if before:
             notes += count_moves(store)
@@ -223,22 +228,33 @@ def _context(session: _Session, stage: Stage, note: Callable[[str], None]) -> Co
 
 
 def _take(run: _Run, batch: Batch) -> None:
-    where = f"stage {run.stage.name}"
-    if batch.rows:
-        if batch.table not in run.stage.writes:
-            raise ContractError(f"writes {batch.table} without declaring it", where=where, next_step="report this bug")
-        run.store.insert(batch.table, validated(TABLES[batch.table], batch.rows, where))
-        run.kept[batch.table] += len(batch.rows)
-        if run.stage.conserves:
-            key = KEYS[run.stage.conserves][0]
-            run.ended_keys.update(str(row[key]) for row in batch.rows if key in row)
-    if batch.rejected:
-        rows = [_rejected_row(run.stage.name, rejection) for rejection in batch.rejected]
-        run.store.insert("rejected", validated(TABLES["rejected"], rows, where))
-        for rejection in batch.rejected:
-            run.reasons[rejection.state][str(rejection.reason)] += 1
-        if run.stage.conserves:
-            run.ended_keys.update(rejection.key for rejection in batch.rejected)
+    """Queue a batch's rows; checking and writing costs the same for one row as for thousands."""
+    if batch.rows and batch.table not in run.stage.writes:
+        raise ContractError(
+            f"writes {batch.table} without declaring it", where=f"stage {run.stage.name}", next_step="report this bug"
+        )
+    key = KEYS[run.stage.conserves][0] if run.stage.conserves else None
+    if key:
+        run.ended_keys.update(str(row[key]) for row in batch.rows if key in row)
+        run.ended_keys.update(rejection.key for rejection in batch.rejected)
+    for rejection in batch.rejected:
+        run.reasons[rejection.state][str(rejection.reason)] += 1
+    run.kept[batch.table] += len(batch.rows)
+    _queue(run, batch.table, batch.rows)
+    _queue(run, "rejected", [_rejected_row(run.stage.name, rejection) for rejection in batch.rejected])
+
+
+def _queue(run: _Run, table: str, rows: Sequence[Row]) -> None:
+    waiting = run.waiting.setdefault(table, [])
+    waiting.extend(rows)
+    if len(waiting) >= ROWS_AT_A_TIME:
+        _flush(run, table)
+
+
+def _flush(run: _Run, table: str) -> None:
+    waiting = run.waiting.pop(table, [])
+    if waiting:
+        run.store.insert(table, validated(TABLES[table], waiting, f"stage {run.stage.name}"))
 
 
 def _rejected_row(stage: str, rejection: Rejection) -> dict[str, str]:
