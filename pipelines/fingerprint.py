@@ -52,7 +52,7 @@ def fingerprint(stage: Stage, settings: Settings, inputs: Mapping[str, str]) -> 
     return Fingerprint(
         code=code_digest(f"curate.{stage.name}"),
         libraries={name: _version(name) for name in sorted(stage.libraries)},
-        files={name: _text_digest(name) for name in sorted(stage.files)},
+        files={name: _text_digest(name) for name in sorted(stage.files)} | _tokenizer(stage, settings),
         settings=used_settings(settings, stage.settings),
         inputs=dict(inputs),
     )
@@ -67,7 +67,7 @@ def differences(old: Fingerprint, new: Fingerprint) -> list[str]:
     ]
     found += [f"{name} changed" for name in _changed(old.inputs, new.inputs)]
     found += [f"{name} {old.libraries.get(name)} → {new.libraries.get(name)}" for name in _changed(old.libraries, new.libraries)]
-    found += [f"curate/{name} changed" for name in _changed(old.files, new.files)]
+    found += [f"{name} changed" for name in _changed(old.files, new.files)]
     if old.code != new.code:
         found.append("its code changed")
     return found
@@ -104,6 +104,16 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "absent"
+
+
+def _tokenizer(stage: Stage, settings: Settings) -> dict[str, str]:
+    """A tokenizer named in settings counts by its content: the same name may come to mean another file."""
+    name = settings.chunk.tokenizer
+    if name is None or "chunk" not in stage.settings:
+        return {}
+    from curate.chunk.tokens import tokenizer_sha256
+
+    return {"chunk.tokenizer": tokenizer_sha256(name)}
 
 
 def _text_digest(name: str) -> str:

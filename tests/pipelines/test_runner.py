@@ -150,7 +150,10 @@ def test_until_and_force(world: World, build: Build) -> None:
         ("shape", "similarity in_range"),
     ],
 )
-def test_a_stage_that_breaks_its_contract_leaves_the_old_rows(world: World, build: Build, fault: str, message: str) -> None:
+def test_a_stage_that_breaks_its_contract_leaves_the_old_rows(
+    world: World, build: Build, fault: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "ROWS_AT_A_TIME", 1)
     run_build(build)
     world.fault = fault
     with pytest.raises(ContractError, match=message):
