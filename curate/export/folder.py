@@ -19,9 +19,9 @@ KEPT = "dataset.before"
 
 
 def dataset_is_intact(folder: Path) -> bool:
-    """Whether the build folder's dataset has its manifest and every file of it in the stated size."""
+    """Whether the build folder's dataset has its manifest and every file of it in the stated size, and no killed run left anything."""
     dataset = folder / DATASET
-    if dataset.is_symlink():
+    if dataset.is_symlink() or _is_there(folder / NEW) or _is_there(folder / OLD):
         return False
     try:
         manifest = read_manifest(dataset, verify_hashes=False)

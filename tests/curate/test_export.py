@@ -377,6 +377,11 @@ def test_intact_notices_what_is_missing_or_cut(tmp_path: Path) -> None:
     path.unlink()
     assert not dataset_is_intact(tmp_path)
     path.write_bytes(whole)
+    assert dataset_is_intact(tmp_path)
+    for leftover in ("dataset.tmp-new", "dataset.tmp-old"):
+        (tmp_path / leftover).mkdir()
+        assert not dataset_is_intact(tmp_path)
+        (tmp_path / leftover).rmdir()
     (tmp_path / "dataset" / "manifest.json").write_text("{")
     assert not dataset_is_intact(tmp_path)
 
