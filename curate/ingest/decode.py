@@ -42,15 +42,10 @@ _DECLARED = re.compile(rb"""<(?:meta\b[^>]*?charset|\?xml\b[^>]*?encoding)\s*=\s
 
 def check_encoding(encoding: str | None) -> None:
     """Raise SettingsError when `ingest.encoding` names no text encoding."""
-    if encoding is not None:
-        try:
-            "".encode(encoding)
-            codecs.lookup(encoding)
-            "a".encode(encoding)
-        except (LookupError, ValueError) as error:
-            raise SettingsError(
-                f"ingest.encoding: no text encoding {encoding!r}", next_step="for example utf-8, cp1252, shift_jis or gb18030"
-            ) from error
+    if encoding is not None and not _knows(encoding):
+        raise SettingsError(
+            f"ingest.encoding: no text encoding {encoding!r}", next_step="for example utf-8, cp1252, shift_jis or gb18030"
+        )
 
 
 def decode(data: bytes, encoding: str | None = None, *, markup: bool = False) -> str:

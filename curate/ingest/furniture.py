@@ -10,7 +10,7 @@ from typing import Any
 
 from curate.ingest.blocks import Piece
 
-_NEVER_TEXT = "script style noscript template iframe object embed applet svg canvas video audio head nav button select textarea input datalist".split()
+_NEVER_TEXT = "script style noscript template iframe object embed applet svg canvas video audio title nav button select textarea input datalist".split()
 _ROLES = frozenset("navigation banner contentinfo search menu menubar toolbar alert dialog".split())
 _NAMES = re.compile(
     r"""(?:^|[-_])(?:

@@ -63,6 +63,7 @@ def _underlined(line: str, below: str) -> bool:
         and abs(width - heading) <= 3
         and any(character.isalnum() for character in line)
         and not line.startswith((" ", "\t"))
+        and "|" not in line
     )
 
 

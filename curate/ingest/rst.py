@@ -49,7 +49,9 @@ def read_rst(text: str) -> Parsed:
         return Parsed(title or parsed.title, parsed.pieces)
     document = _tree(body)
     walk = _Walk()
-    pieces = tuple(walk.pieces(document, level=0))
+    # A lone top heading, and one below it, are lifted out of their sections.
+    lifted = sum(isinstance(child, nodes.title | nodes.subtitle) for child in document.children)
+    pieces = tuple(walk.pieces(document, lifted))
     first = next((piece.text for piece in pieces if piece.kind == "heading" and piece.level == 1), "")
     return Parsed(title or one_line(first if document.get("title") or _single_top(pieces) else ""), pieces)
 
