@@ -95,7 +95,7 @@ def test_broken_markup_keeps_its_text_and_no_complaint(capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_read_from_other_files(tmp_path: object) -> None:
+def test_nothing_is_read_from_other_files() -> None:
     text = f".. include:: {__file__}\n\n.. csv-table:: T\n   :file: {__file__}\n\n.. raw:: html\n   :file: {__file__}\n\n.. literalinclude:: {__file__}\n\nText.\n"
     assert [text for _, text in read(text) if "Nothing is read" in text or "import" in text] == []
     assert ("paragraph", "Text.") in read(text)
