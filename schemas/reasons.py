@@ -50,7 +50,10 @@ class Reason(StrEnum):
     ANSWER_UNPARSABLE = "answer_unparsable", "no question could be read out of the model's answer"
     ANSWER_EMPTY = "answer_empty", "the model answered with nothing"
     ANSWER_MISSING = "answer_missing", "the model did not answer (time-out, quota, refusal); asked again on the next build"
-    ANSWER_REFUSED = "answer_refused", "the endpoint would not take this one request (too long, content rules); not asked again by itself"
+    ANSWER_REFUSED = (
+        "answer_refused",
+        "the endpoint would not take this one request (too long, content rules); not asked again by itself",
+    )
     QUESTION_BEYOND_COUNT = "question_beyond_count", "the model gave more questions than were asked for"
     QUESTION_REPEATED = "question_repeated", "the same question for the same chunk again"
     # filter
@@ -72,7 +75,10 @@ class Reason(StrEnum):
     NEGATIVE_EQUALS_POSITIVE = "negative_equals_positive", "the same text as a positive of this question"
     NEGATIVE_NEAR_DUPLICATE = "negative_near_duplicate", "nearly the same text as a positive of this question"
     NEGATIVE_OVERLAPS_POSITIVE = "negative_overlaps_positive", "overlaps or adjoins the positive in the same document"
-    NEGATIVE_IN_SAME_DOCUMENT = "negative_in_same_document", "from the positive's document, which `mine.same_document` does not allow"
+    NEGATIVE_IN_SAME_DOCUMENT = (
+        "negative_in_same_document",
+        "from the positive's document, which `mine.same_document` does not allow",
+    )
     NEGATIVE_IN_OTHER_SPLIT = "negative_in_other_split", "its text lies in another split"
     NEGATIVE_HOLDS_ANSWER = "negative_holds_answer", "holds the answer or the evidence of this question"
     NEGATIVE_HOLDS_ANCHOR = "negative_holds_anchor", "is the question itself, or holds all of a longer one word for word"
