@@ -40,11 +40,12 @@ _FIELD = re.compile(r"\{\{(\w+)\}\}")
 
 @dataclass(frozen=True)
 class Prompt:
-    """The two texts of the prompt file and the sha256 of the whole file."""
+    """The two texts of the prompt file, the sha256 of the whole file, and the (normalised) questions of its own example."""
 
     system: str
     user: str
     sha256: str
+    example: frozenset[str]
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +54,8 @@ def load_prompt() -> Prompt:
     data = files("curate").joinpath(*PROMPT_FILE.split("/")).read_bytes()
     parts = _SECTION.split(data.decode("utf-8"))
     sections = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
-    return Prompt(sections["system"], sections["user"], sha256(data).hexdigest())
+    example = frozenset(normalise(item.question) for item in parse_answer(sections["system"]))
+    return Prompt(sections["system"], sections["user"], sha256(data).hexdigest(), example)
 
 
 def answer_schema(count: int) -> dict[str, Any]:
@@ -101,12 +103,10 @@ class Read:
 def read_answer(passage: Passage, answer: Answer, taken: Iterable[str], *, most: int, model: str) -> Read:
     """Rows of one answer, and a rejection for everything else in it. `taken` are this chunk's other questions."""
     if answer.failure:
-        reason, state = (Reason.ANSWER_MISSING, "quarantined") if answer.owed else (Reason.ANSWER_REFUSED, "rejected")
         known = {"chunk_id": passage.chunk_id, "request": answer.key}
-        return Read(
-            [],
-            [Rejection(passage.chunk_id, reason, answer.failure, known, "quarantined" if state == "quarantined" else "rejected")],
-        )
+        if answer.owed:
+            return Read([], [Rejection(passage.chunk_id, Reason.ANSWER_MISSING, answer.failure, known, "quarantined")])
+        return Read([], [Rejection(passage.chunk_id, Reason.ANSWER_REFUSED, answer.failure, known)])
     items = parse_answer(answer.text)
     if not any(item.question for item in items):
         reason = Reason.ANSWER_EMPTY if not normalise(answer.text) else Reason.ANSWER_UNPARSABLE
@@ -117,12 +117,15 @@ def read_answer(passage: Passage, answer: Answer, taken: Iterable[str], *, most:
 def _read_items(passage: Passage, items: list[Item], taken: set[str], limits: tuple[int, str]) -> Read:
     count, model = limits
     read = Read([], [])
-    normalised = normalise(passage.passage)
+    normalised, example = normalise(passage.passage), load_prompt().example
     for at, item in enumerate(items):
         key = content_id("candidate", passage.chunk_id, str(at), item.question)
-        form = normalise(item.question)
+        form, detail = normalise(item.question), f"item {at + 1}"
         if not form:
             reason = Reason.ANSWER_EMPTY
+        elif form in example:
+            # Small models copy the prompt's own example.
+            reason, detail = Reason.ANSWER_EMPTY, f"item {at + 1} is copied from the prompt"
         elif form in taken:
             reason = Reason.QUESTION_REPEATED
         elif len(read.rows) >= count:
@@ -133,7 +136,7 @@ def _read_items(passage: Passage, items: list[Item], taken: set[str], limits: tu
             candidate = Candidate(item.question, style, stands_in(item.question, normalised), item.answer, item.evidence)
             read.rows.append(question_row(passage.chunk_id, candidate, origin="llm", model=model))
             continue
-        read.rejected.append(Rejection(key, reason, f"item {at + 1}", _shown(passage, item.question, model)))
+        read.rejected.append(Rejection(key, reason, detail, _shown(passage, item.question, model)))
     return read
 
 

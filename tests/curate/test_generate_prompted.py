@@ -153,6 +153,15 @@ def test_empty_items_are_rejected_beside_good_ones(store: Store, server: Scripte
     assert [(r.reason.value, r.detail) for r in made.rejected] == [("answer_empty", "item 1")]
 
 
+def test_the_example_of_the_prompt_is_no_question_about_the_passage(store: Store, server: ScriptedServer) -> None:
+    copied = "When did lighthouses begin to use Fresnel lenses?"
+    assert copied in load_prompt().system
+    server.enqueue(questions_reply(copied, Q))
+    made = build(store, server, one())
+    assert made.questions(KILN_ID) == [Q]
+    assert [(r.reason.value, r.detail) for r in made.rejected] == [("answer_empty", "item 1 is copied from the prompt")]
+
+
 def test_unanswered_chunks_are_quarantined_owed_and_asked_again(store: Store, server: ScriptedServer) -> None:
     corpus = one()
     heron = corpus.chunk("heron", HERON, path=["Heron"])
