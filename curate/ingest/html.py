@@ -70,7 +70,7 @@ class _Text:
 
     def take(self) -> tuple[str, tuple[str, ...]]:
         text = "\n".join(one_line(line) for line in "".join(self.parts).split(_BREAK)).strip()
-        links = tuple(one_line(link) for link in self.links)
+        links = tuple(one_line(link) for link in self.links if link.strip())
         self.parts, self.links, self.codes = [], [], []
         return text, links
 

@@ -122,3 +122,7 @@ def test_any_html_gives_blocks_that_tile_the_text(parts: list[str]) -> None:
     text, blocks = assemble(read_html(clean(" ".join(parts))).pieces)
     check_blocks(text, blocks)
     assert text == clean(text)
+
+
+def test_links_without_text_are_no_links() -> None:
+    assert read(f"<p>{SENTENCE}<a href='x'> </a></p>") == [("paragraph", SENTENCE.strip())]
