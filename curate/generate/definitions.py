@@ -95,6 +95,7 @@ def _english(sentence: str, passage: Passage) -> str | None:
             return None
         name = _lower_first(name, passage, bool(article))
         plural = pattern is _ARE or groups.get("verb") in ("are", "are defined as", "refer to")
+        plural = plural or (pattern is _GLOSSARY and re.search(r"[^sui]s$", name) is not None and not name.isupper())
         if _PERSON.match(match["what"]) and not article and not plural:
             return f"Who is {name}?"
         if groups.get("verb") in ("means", "stands for", "is short for"):

@@ -33,6 +33,9 @@ _ALSO_GENERIC = frozenset(
 )
 
 
+_POINTING = frozenset(words("this it that these those they its their here"))
+
+
 def heading_candidate(passage: Passage, *, verbatim_allowed: bool) -> Candidate | None:
     """The headings as a query; for dev and test only in words that do not stand in the passage one after the other."""
     path = [cleaned for part in passage.heading_path if (cleaned := clean_heading(part))]
@@ -62,6 +65,7 @@ def is_generic(heading: str) -> bool:
 def _queries(path: list[str], shared: bool) -> list[str]:
     """The last heading, with as many of its parents as it needs to name a subject; then with the last heading first."""
     needed = [path[-1]]
+    shared = shared or bool(_POINTING & set(words(path[-1])))
     for parent in reversed(path[:-1]):
         alone = len(needed) == 1
         if not (is_generic(needed[0]) or (shared and alone) or (alone and count_words(needed[0]) < _LEAST_WORDS)):

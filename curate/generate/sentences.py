@@ -57,6 +57,7 @@ _PRONOUN = frozenset(
     "he she him her his hers it its they them their theirs this that these those himself herself itself themselves here there".split()
 )
 _PERSON_AT_WORK = frozenset("i me my we us our you your let's i'm i'll i've we'll we've you'll you've".split())
+_ASKER = re.compile(r"^(?:Q|Question|问|問)\s*\d{0,3}\s*[:.：]\s*")
 _TO_THE_READER = re.compile(r"\b(?:do|did|would|are|were|have|had|will) you\b|\bif you\b", re.I)
 _COMMANDS = frozenset(
     """add avoid be build change check choose click configure consider copy create declare define do don't enter execute explore find follow get give go
@@ -145,7 +146,7 @@ def _asked(passage: Passage, found: list[Sentence]) -> Iterator[str]:
     heading = one_line(passage.heading_path[-1]) if passage.heading_path and passage.begins_section else ""
     for text in (heading, *(sentence.text for sentence in found)):
         if _ASKS.search(text):
-            yield text.strip("\"'“”‘’「」『』«» ")
+            yield _ASKER.sub("", text.strip("\"'“”‘’「」『』«» "))
 
 
 def _names_something(question: str) -> bool:

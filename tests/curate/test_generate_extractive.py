@@ -99,6 +99,7 @@ def test_list_markers_and_reference_numbers_are_taken_off() -> None:
         ("The European Commission is the main executive body of the European Union.", "What is the European Commission?"),
         ("The heron is a wading bird that breeds in colonies beside lakes.", "What is the heron?"),
         ("Hypercorn: an ASGI server compatible with HTTP/2 and Trio among others.", "What is Hypercorn?"),
+        ("Built distributions: A package format that needs no compiler at the other end.", "What are Built distributions?"),
         ("The result is a list of all birds that breed beside the lakes.", None),
         ("The table is a list of all birds that breed beside the lakes.", None),
         ("This is a wading bird that breeds in colonies beside lakes.", None),
@@ -141,7 +142,7 @@ def test_names_that_are_none(name: str) -> None:
 
 
 def test_questions_of_the_text_itself_that_make_sense_alone() -> None:
-    text = "Is concurrency better than parallelism? Does it matter? Why? What does this mean for herons? Do we like herons and trout? Herons eat trout."
+    text = "Q: Is concurrency better than parallelism? Does it matter? Why? What does this mean for herons? Do we like herons and trout? Herons eat trout."
     passage = replace(PASSAGE, text=text, passage=text)
     found = question_candidates(passage, sentences(passage), 4)
     assert [(one.question, one.verbatim) for one in found] == [("Is concurrency better than parallelism?", True)]
@@ -165,6 +166,7 @@ def test_a_question_in_the_heading_is_not_verbatim_where_headings_are_not_embedd
         (("Herons", "Breeding"), None),
         (("Guide", "2.3 Birds of the river bank"), "Birds of the river bank"),
         (("Guide", "Chapter 4: Birds of the river bank ¶"), "Birds of the river bank"),
+        (("Weak references", "Why is this so hard?"), "Weak references Why is this so hard?"),
         (("Examples",), None),
         (("Introduction", "Overview"), None),
         (("Birds",), None),
