@@ -33,7 +33,7 @@ _UNRESOLVED = frozenset(
     tomorrow in-order otherwise""".split()
 )  # fmt: skip
 _UNRESOLVED_PHRASE = re.compile(
-    r"^(?:make sure\b|keep in mind\b|be (?:sure|aware|careful)\b|for (?:example|instance|this|that|these|those|the same|more|further)\b|in (?:this|that|these|those|such|the same|addition|contrast|fact|other words|particular|general|both|short|the "
+    r"^(?:(?:on|in|for|with|by|at|under|from|to|during|if|when|as) [^,]{1,60}, (?:this|these|that|those|such)\b|any other\b|make sure\b|keep in mind\b|be (?:sure|aware|careful)\b|for (?:example|instance|this|that|these|those|the same|more|further)\b|in (?:this|that|these|those|such|the same|addition|contrast|fact|other words|particular|general|both|short|the "
     r"(?:above|following|previous|next|example|code)|our)\b|as (?:a result|such|mentioned|shown|described|we|you|noted|above|before|said|in the|an? "
     r"(?:consequence|example))\b|on the other hand\b|at (?:this|that|the same|the time)\b|after (?:this|that|these|doing)\b|by (?:this|that|doing (?:this|so|that))\b|"
     r"with (?:this|that|these|those)\b|to (?:do|make|achieve|fix|solve) (?:this|that|it|so)\b|from (?:this|that|there|here)\b|of (?:course|these|those|this)\b|"

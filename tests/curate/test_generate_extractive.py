@@ -42,6 +42,7 @@ def test_informative_sentences(sentence: str) -> None:
         "In this way grey herons defend colonies beside lakes.",
         "Grey herons breed in the colonies shown below near lakes.",
         "Grey herons are described in the next section of the guide.",
+        "On some lakes, this may result in larger colonies of herons.",
         "Grey herons breed.",
         "Grey herons breed in colonies beside lakes and slow rivers",
         "Grey herons breed in the following places near lakes:",
