@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -25,6 +26,30 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
+INTERRUPTED = "interrupted: everything finished so far is kept; run the same command again to go on"
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the process on the spot, with exit code 130.
+
+    A build survives being killed at any instant, so nothing is gained by unwinding, and a query engine that
+    turns the signal into an error of its own, or waits for its threads, cannot get in the way.
+    """
+
+    def stop(_signal: int, _frame: object) -> None:
+        shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""  # the progress bar hides the cursor
+        os.write(2, f"{shown}{INTERRUPTED}\n".encode())
+        os._exit(Interrupted.exit_code)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @contextmanager
 def errors_to_exit_codes() -> Iterator[None]:
     """Print an error of ours without a traceback and exit with its code; Ctrl-C exits with 130."""
@@ -34,7 +59,7 @@ def errors_to_exit_codes() -> Iterator[None]:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        click.echo("interrupted: everything finished so far is kept; run the same command again to go on", err=True)
+        click.echo(INTERRUPTED, err=True)
         sys.exit(Interrupted.exit_code)
     except BrokenPipeError:
         # The reader of our output went away (`curate show … | head`): not a fault.
@@ -89,7 +114,7 @@ def build(as_json: bool, workers: int, **options: Any) -> None:
     from pipelines.runner import run_build
 
     wanted = _build(workers=workers, **options)
-    with BuildConsole() as console:
+    with stopped_at_once(), BuildConsole() as console:
         try:
             run_build(wanted, console)
         finally:

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = 36
-CHARACTERS = 2500
+CHARACTERS = 1600
 
 
 def write_corpus(folder: Path) -> Path:

@@ -98,7 +98,12 @@ def test_adding_a_file_moves_nothing(corpus: Path, built: Path, tmp_path: Path) 
     assert sql(tmp_path / "curated", query) == sql(built, query)
 
 
-@pytest.mark.parametrize("stage", STAGE_NAMES)
+EVERY_TIME = ("ingest", "generate", "export")
+
+
+@pytest.mark.parametrize(
+    "stage", [name if name in EVERY_TIME else pytest.param(name, marks=pytest.mark.slow) for name in STAGE_NAMES]
+)
 def test_kill_during_any_stage_then_the_same_command_gives_the_same_bytes(
     corpus: Path, built: Path, tmp_path: Path, stage: str
 ) -> None:
