@@ -49,7 +49,10 @@ class Reason(StrEnum):
     # generate: answers of a language model
     ANSWER_UNPARSABLE = "answer_unparsable", "no question could be read out of the model's answer"
     ANSWER_EMPTY = "answer_empty", "the model answered with nothing"
-    ANSWER_MISSING = "answer_missing", "the model did not answer (time-out, rate limit, a fault of the server); asked again on the next build"
+    ANSWER_MISSING = (
+        "answer_missing",
+        "the model did not answer (time-out, rate limit, a fault of the server); asked again on the next build",
+    )
     ANSWER_REFUSED = (
         "answer_refused",
         "the endpoint would not take this one request (too long, content rules); not asked again by itself",

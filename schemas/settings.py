@@ -45,7 +45,7 @@ class IngestSettings(Section):
     columns: ColumnSettings = Field(ColumnSettings(), description="Column names of table files.")
     encoding: str | None = Field(None, description="Encoding of all text files; unset: detected file by file.")
     max_file_bytes: int = Field(
-        200_000_000, ge=1, description="Larger text, HTML, reStructuredText and Markdown files are rejected."
+        20_000_000, ge=1, description="Larger text, HTML, reStructuredText and Markdown files are rejected."
     )
     include: tuple[str, ...] = Field((), description="Only files whose relative path matches one of these patterns (fnmatch).")
     exclude: tuple[str, ...] = Field((), description="Files whose relative path matches one of these patterns are left out.")

@@ -35,6 +35,7 @@ NOT_KEPT: dict[str, bytes] = {
     "scripts-only.html": b"<html><head><script>alert(1)</script><style>p{}</style></head><body></body></html>",
     "comment-only.html": b"<!-- nothing else -->",
     "front-matter-only.md": b"---\ntitle: x\n---\n",
+    "one-line.txt": b"word and another word then " * 2_000_000,
     "image-only.md": b"![](a.png)\n",
     "deep.json": b"[" * 100_000,
     "name\nwith newline.md": b"",
@@ -53,7 +54,6 @@ READ: dict[str, bytes] = {
     "scripts.html": b"<html><body><script>steal()</script><article><h1>Letters</h1><p>" + SENTENCE.encode() * 10 + b"</p></article></body></html>",
     "deep.html": b"<html><body>" + b"<div>" * 3000 + b"<p>" + SENTENCE.encode() * 10 + b"</p>" + b"</div>" * 3000 + b"</body></html>",
     "deep.md": b"> " * 400 + SENTENCE.encode(),
-    "one-line.txt": b"word and another word then " * 2_000_000,
     "long-row.csv": b"text\n\"" + SENTENCE.encode() * 20_000 + b"\"\n",
 }  # fmt: skip
 SPECIAL = ("folder.md", "loop", "dangling.md", "outside.md", "pipe.txt", "unreadable.txt")
