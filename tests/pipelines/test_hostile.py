@@ -36,10 +36,18 @@ NOT_KEPT: dict[str, bytes] = {
     "comment-only.html": b"<!-- nothing else -->",
     "front-matter-only.md": b"---\ntitle: x\n---\n",
     "one-line.txt": b"word and another word then " * 2_000_000,
+    "deep.html": b"<html><body>"
+    + b"<div>" * 3000
+    + b"<p>"
+    + SENTENCE.encode() * 10
+    + b"</p>"
+    + b"</div>" * 3000
+    + b"</body></html>",
+    "deep.md": b"> " * 400 + SENTENCE.encode(),
     "image-only.md": b"![](a.png)\n",
     "deep.json": b"[" * 100_000,
     "name\nwith newline.md": b"",
-    "..%2fescape.md": b"",
+    "%2e%2e%2fescape.md": b"",
     "<script>alert(1)<.md": b"",
     "'; DROP TABLE documents; --.md": b"",
     "$(touch pwned).txt": b"",
@@ -52,8 +60,6 @@ READ: dict[str, bytes] = {
     "utf16.txt": (SENTENCE * 20).encode("utf-16"),
     "crlf-bom.md": b"\xef\xbb\xbf# Letters\r\n\r\n" + (SENTENCE * 10).encode() + b"\r\n",
     "scripts.html": b"<html><body><script>steal()</script><article><h1>Letters</h1><p>" + SENTENCE.encode() * 10 + b"</p></article></body></html>",
-    "deep.html": b"<html><body>" + b"<div>" * 3000 + b"<p>" + SENTENCE.encode() * 10 + b"</p>" + b"</div>" * 3000 + b"</body></html>",
-    "deep.md": b"> " * 400 + SENTENCE.encode(),
     "long-row.csv": b"text\n\"" + SENTENCE.encode() * 20_000 + b"\"\n",
 }  # fmt: skip
 SPECIAL = ("folder.md", "loop", "dangling.md", "outside.md", "pipe.txt", "unreadable.txt")
@@ -86,7 +92,11 @@ def test_hostile_inputs_never_stop_a_build_and_are_all_named(hostile: Path, tmp_
     sources = {row["source"] for row in sql(build, "SELECT source FROM documents")}
     root = os.geteuid() == 0  # root reads everything
     for name in [*NOT_KEPT, "loop", "dangling.md", "outside.md", "pipe.txt", *([] if root else ["unreadable.txt"])]:
-        assert any(key == name or key.startswith(f"{name}#") for key in named), name
+        shown = name.replace("\n", "\\n")
+        assert any(key == shown or key.startswith(f"{shown}#") for key in named), name
+    assert [row["reason"] for row in rejects(build, stage="ingest") if row["row_key"] in ("deep.html", "deep.md")] == [
+        "file_too_deep"
+    ] * 2
     for name in [*READ, "folder.md/inner.md"]:
         assert any(source == name or source.startswith(f"{name}#") for source in sources), name
     assert not [source for source in sources if "escape" in source or "secret" in source]
@@ -102,5 +112,5 @@ def test_hostile_inputs_never_stop_a_build_and_are_all_named(hostile: Path, tmp_
 def test_the_rejects_print_without_steering_the_terminal(hostile: Path, tmp_path: Path) -> None:
     run_curate("build", hostile, "--until", "ingest", cwd=tmp_path)
     done = run_curate("rejects", "curated", cwd=tmp_path)
-    assert "name with newline.md" in done.stdout
+    assert "name\\nwith newline.md" in done.stdout
     assert len(done.stdout.splitlines()) == 1 + len(rejects(tmp_path / "curated"))
