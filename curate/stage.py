@@ -91,8 +91,6 @@ class Stage:
     """SQL and prompt files it uses, relative to the `curate` package."""
     conserves: str | None = None
     """The input table of which every row ends in the output or in `rejected` (row_key = that table's key)."""
-    keeps_table: bool = True
-    """False for export, whose output is a folder; it still may write a table of what it wrote."""
 
 
 def content_id(*parts: str) -> str:

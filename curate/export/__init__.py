@@ -197,5 +197,4 @@ STAGE = Stage(
         "sql/export_split_method.sql",
         "sql/export_origins.sql",
     ),
-    keeps_table=False,
 )
