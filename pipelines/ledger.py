@@ -59,7 +59,7 @@ def write_entry(store: Store, entry: Entry) -> None:
         "fingerprint": json.loads(entry.fingerprint.to_json()),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(values, ensure_ascii=False)  # `rows_in` stays in the order the stage reads
     store.execute(
         "INSERT OR REPLACE INTO ledger VALUES ($stage, $format, $entry)", {"stage": entry.stage, "format": FORMAT, "entry": text}
     )

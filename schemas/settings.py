@@ -242,11 +242,11 @@ def load_settings(file: Path | None = None, sets: Sequence[str] = ()) -> Setting
         if not equals or not key.strip():
             faults.append(f"--set {item}: write it as key=value, for example --set chunk.max_tokens=512")
             continue
-        _put(tree, key.strip().split("."), _toml_value(text.strip()), item, faults)
+        _put(tree, key.strip().split("."), toml_value(text.strip()), item, faults)
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
-        faults += [_fault(e) for e in error.errors()]
+        faults += [fault(e) for e in error.errors()]
     if faults:
         where = str(file) if file else "settings"
         raise SettingsError("; ".join(faults), where=where, next_step="`curate settings` lists every key with its default")
@@ -262,14 +262,16 @@ def _put(tree: dict[str, Any], path: list[str], value: Any, item: str, faults: l
     tree[path[-1]] = value
 
 
-def _toml_value(text: str) -> Any:
+def toml_value(text: str) -> Any:
+    """The value of `key=value`: TOML where it parses, else plain text."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
 
 
-def _fault(error: Mapping[str, Any]) -> str:
+def fault(error: Mapping[str, Any]) -> str:
+    """One pydantic error as key and message, without the value."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{key}: no such setting"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from schemas.errors import SettingsError
-from schemas.settings import Section
+from schemas.settings import Section, fault, toml_value
 
 S = TypeVar("S", bound=Section)
 
@@ -76,23 +75,11 @@ def section_from_sets(model: type[S], sets: Sequence[str]) -> S:
         if not equals or not key.strip():
             faults.append(f"--set {item}: write it as key=value, for example --set epochs=3")
             continue
-        tree[key.strip()] = _toml_value(text.strip())
+        tree[key.strip()] = toml_value(text.strip())
     try:
         section = model.model_validate(tree)
     except ValidationError as error:
-        faults += [_fault(e["loc"], e["type"], e["msg"]) for e in error.errors()]
+        faults += [fault(e) for e in error.errors()]
     if faults:
         raise SettingsError("; ".join(faults), where="settings", next_step=f"keys: {', '.join(model.model_fields)}")
     return section
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _fault(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    key = ".".join(str(part) for part in location)
-    return f"{key}: no such setting" if kind == "extra_forbidden" else f"{key}: {message}"
