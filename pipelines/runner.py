@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from curate.export import dataset_is_intact
 from curate.ingest import source_digest
-from curate.stage import Batch, Context, Rejection, Row, Stage
-from curate.store import Store, open_store, validated
+from curate.stage import Context, Stage
+from curate.store import Store, open_store
 from curate.validate import failed
 from pipelines.engine import ProcessEngine
 from pipelines.fingerprint import Fingerprint, differences, fingerprint
 from pipelines.flow import STAGE_NAMES, load_flow
 from pipelines.ledger import Entry, prepare, read_ledger, write_entry
 from pipelines.moves import count_moves
-from schemas.errors import AuditError, ContractError, SettingsError
+from pipelines.routing import Routing
+from schemas.errors import AuditError, SettingsError
 from schemas.settings import Settings
-from schemas.tables import KEYS, TABLES
+from schemas.tables import KEYS
 
 SOURCES = "source files"
-ROWS_AT_A_TIME = 2048
-"""Rows that are checked and written together."""
 
 
 class Listener(Protocol):
@@ -92,18 +89,6 @@ class _Session:
     store: Store
     engine: ProcessEngine
     hears: Listener
-
-
-@dataclass
-class _Run:
-    """One stage's transaction in the making."""
-
-    store: Store
-    stage: Stage
-    kept: Counter[str] = field(default_factory=Counter)
-    reasons: dict[str, Counter[str]] = field(default_factory=lambda: {"rejected": Counter(), "quarantined": Counter()})
-    ended_keys: Counter[str] = field(default_factory=Counter)
-    waiting: dict[str, list[Row]] = field(default_factory=dict)
 
 
 def run_build(build: Build, listener: Listener | None = None) -> list[StageResult]:
@@ -183,7 +168,7 @@ def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
     notes: list[str] = []
     store = session.store
     context = _context(session, stage, notes.append)
-    run = _Run(store, stage)
+    routing = Routing(store, stage)
     rows_in = {table: context.reader.count(table) for table in stage.reads if table in KEYS}
     with store.transaction():
         before = "old_splits" if stage.name == "split" and "splits" in store.tables() else None
@@ -193,10 +178,8 @@ def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
             store.create(table)
         store.execute("DELETE FROM rejected WHERE stage = $stage", {"stage": stage.name})
         for batch in stage.produce(context):
-            _take(run, batch)
-        for table in tuple(run.waiting):
-            _flush(run, table)
-        _check(run, rows_in)
+            routing.take(batch)
+        routing.finish(rows_in)
         if before:
             notes += count_moves(store)
         entry = Entry(
@@ -204,9 +187,9 @@ def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
             fingerprint=parts,
             outputs={table: store.content_hash(table) for table in stage.writes} | _rejected_hash(store, stage.name),
             rows_in=rows_in,
-            kept={table: run.kept[table] for table in stage.writes},
-            rejected=dict(sorted(run.reasons["rejected"].items())),
-            quarantined=dict(sorted(run.reasons["quarantined"].items())),
+            kept={table: routing.kept[table] for table in stage.writes},
+            rejected=dict(sorted(routing.reasons["rejected"].items())),
+            quarantined=dict(sorted(routing.reasons["quarantined"].items())),
             notes=tuple(notes),
             owed=len(context.owed),
             seconds=round(time.monotonic() - started, 3),
@@ -225,65 +208,6 @@ def _context(session: _Session, stage: Stage, note: Callable[[str], None]) -> Co
         sources=session.build.sources if not stage.reads else (),
         folder=str(session.build.folder),
     )
-
-
-def _take(run: _Run, batch: Batch) -> None:
-    """Queue a batch's rows; checking and writing costs the same for one row as for thousands."""
-    if batch.rows and batch.table not in run.stage.writes:
-        raise ContractError(
-            f"writes {batch.table} without declaring it", where=f"stage {run.stage.name}", next_step="report this bug"
-        )
-    key = KEYS[run.stage.conserves][0] if run.stage.conserves else None
-    if key:
-        run.ended_keys.update(str(row[key]) for row in batch.rows if key in row)
-        run.ended_keys.update(rejection.key for rejection in batch.rejected)
-    for rejection in batch.rejected:
-        run.reasons[rejection.state][str(rejection.reason)] += 1
-    run.kept[batch.table] += len(batch.rows)
-    _queue(run, batch.table, batch.rows)
-    _queue(run, "rejected", [_rejected_row(run.stage.name, rejection) for rejection in batch.rejected])
-
-
-def _queue(run: _Run, table: str, rows: Sequence[Row]) -> None:
-    waiting = run.waiting.setdefault(table, [])
-    waiting.extend(rows)
-    if len(waiting) >= ROWS_AT_A_TIME:
-        _flush(run, table)
-
-
-def _flush(run: _Run, table: str) -> None:
-    waiting = run.waiting.pop(table, [])
-    if waiting:
-        run.store.insert(table, validated(TABLES[table], waiting, f"stage {run.stage.name}"))
-
-
-def _rejected_row(stage: str, rejection: Rejection) -> dict[str, str]:
-    return {
-        "stage": stage,
-        "row_key": rejection.key,
-        "state": rejection.state,
-        "reason": str(rejection.reason),
-        "detail": rejection.detail,
-        "row_json": json.dumps(dict(rejection.row), ensure_ascii=False, sort_keys=True),
-    }
-
-
-def _check(run: _Run, rows_in: dict[str, int]) -> None:
-    where = f"stage {run.stage.name}"
-    for table in run.stage.writes:
-        repeated = run.store.repeated_keys(table)
-        if repeated:
-            raise ContractError(f"{table} has repeated keys: {', '.join(repeated)}", where=where, next_step="report this bug")
-    source = run.stage.conserves
-    if source is not None:
-        twice = [key for key, times in run.ended_keys.items() if times > 1]
-        if len(run.ended_keys) != rows_in[source] or twice:
-            raise ContractError(
-                f"{rows_in[source]} rows of {source} went in, {len(run.ended_keys)} came out kept or rejected, "
-                f"{len(twice)} more than once",
-                where=where,
-                next_step="report this bug",
-            )
 
 
 def _inputs(stage: Stage, ledger: dict[str, Entry], digest: str) -> dict[str, str]:

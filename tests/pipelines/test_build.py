@@ -110,12 +110,12 @@ def test_kill_during_any_stage_then_the_same_command_gives_the_same_bytes(
     """The process is killed with SIGKILL right after the stage's first batch is in its open transaction."""
     code = (
         "import os, signal, sys\n"
-        "from pipelines import runner\n"
-        "take = runner._take\n"
-        "def killed(run, batch):\n"
-        "    take(run, batch)\n"
-        f"    if run.stage.name == {stage!r}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "runner._take = killed\n"
+        "from pipelines.routing import Routing\n"
+        "take = Routing.take\n"
+        "def killed(self, batch):\n"
+        "    take(self, batch)\n"
+        f"    if self.stage.name == {stage!r}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Routing.take = killed\n"
         "from pipelines.cli import main\n"
         "main(['build', sys.argv[1]])\n"
     )

@@ -11,7 +11,7 @@ import pytest
 
 from curate.stage import Batch, Context, Rejection, Stage, content_id
 from curate.store import open_store
-from pipelines import runner
+from pipelines import routing, runner
 from pipelines.runner import Build, StageResult, plan, run_build
 from schemas.errors import ContractError, SettingsError
 from schemas.reasons import Reason
@@ -153,7 +153,7 @@ def test_until_and_force(world: World, build: Build) -> None:
 def test_a_stage_that_breaks_its_contract_leaves_the_old_rows(
     world: World, build: Build, fault: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "ROWS_AT_A_TIME", 1)
+    monkeypatch.setattr(routing, "ROWS_AT_A_TIME", 1)
     run_build(build)
     world.fault = fault
     with pytest.raises(ContractError, match=message):
