@@ -53,6 +53,10 @@ class Reason(StrEnum):
         "answer_missing",
         "the model did not answer (time-out, rate limit, a fault of the server); asked again on the next build",
     )
+    ANSWER_NOT_ASKED = (
+        "answer_not_asked",
+        "the budget was spent before its turn; asked when the same command is run with a larger one",
+    )
     ANSWER_REFUSED = (
         "answer_refused",
         "the endpoint would not take this one request (too long, content rules); not asked again by itself",

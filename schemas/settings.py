@@ -177,9 +177,18 @@ class ExportSettings(Section):
 
 
 class RoleSettings(Section):
-    """A language model behind an OpenAI-compatible endpoint."""
+    """A language model: behind an OpenAI-compatible endpoint, asked live or through its batch API, or in this process."""
 
-    model: str | None = Field(None, description="Model name; unset: this role is not used.")
+    provider: Literal["endpoint", "batch", "transformers"] = Field(
+        "endpoint",
+        description=(
+            "endpoint (live calls), batch (the endpoint's batch API: cheaper, answers within a day), or transformers "
+            "(in this process, no server; needs the train extra)."
+        ),
+    )
+    model: str | None = Field(
+        None, description="Model name (transformers: hub id, local folder or GGUF file); unset: this role is not used."
+    )
     base_url: str = Field("https://api.openai.com/v1", description="Endpoint.")
     alias: str | None = Field(
         None, description="Name under which answers are stored instead of the endpoint, to share them between endpoints."
@@ -191,7 +200,19 @@ class RoleSettings(Section):
     max_output_tokens: int = Field(700, ge=16, description="Longest answer.")
     timeout_s: float = Field(120.0, gt=0, description="Time-out of one call in seconds.", json_schema_extra=_HOW)
     retries: int = Field(4, ge=0, description="Tries after the first for passing errors.", json_schema_extra=_HOW)
-    concurrency: int = Field(8, ge=1, description="Calls at the same time.", json_schema_extra=_HOW)
+    concurrency: int = Field(
+        8,
+        ge=1,
+        description="Calls at the same time, at most; fewer while the endpoint says it is too many.",
+        json_schema_extra=_HOW,
+    )
+    batch_wait_s: float = Field(
+        60.0, ge=0, description="Seconds a build waits for a batch before it goes on without.", json_schema_extra=_HOW
+    )
+    batch_poll_s: float = Field(10.0, gt=0, description="Seconds between two looks at a batch.", json_schema_extra=_HOW)
+    local_batch: int = Field(
+        16, ge=1, description="Passages at a time in this process; halved when memory runs out.", json_schema_extra=_HOW
+    )
 
 
 class LlmSettings(Section):
@@ -199,6 +220,9 @@ class LlmSettings(Section):
 
     generator: RoleSettings = Field(RoleSettings(), description="Writes questions.")
     judge: RoleSettings = Field(RoleSettings(), description="Judges questions (not used yet).")
+    max_calls: int | None = Field(
+        None, ge=0, description="Calls that a build folder may pay for in all; unset: no limit.", json_schema_extra=_HOW
+    )
 
 
 class Settings(Section):

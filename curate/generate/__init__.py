@@ -19,12 +19,12 @@ from curate.generate.passage import Candidate, Passage
 from curate.generate.prompted import PROMPT_FILE, question_request, read_answer
 from curate.generate.rows import question_row
 from curate.generate.sources import Sources, imported_questions, question_sources
-from curate.llm import Answer, AnswerStore, Client, Request
+from curate.llm import Answer, AnswerStore, Asker, Request, Role, open_asker
 from curate.stage import Batch, Context, Rejection, Stage
 from schemas.reasons import Reason
 
 ROWS_A_BATCH = 1000
-ROLE = "generator"
+ROLE: Role = "generator"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def produce(context: Context) -> Iterator[Batch]:
             _report(context, client)
 
 
-def _report(context: Context, client: Client) -> None:
+def _report(context: Context, client: Asker) -> None:
     context.note(f"LLM: {_counted(client.calls, 'call')} made, {_counted(client.hits, 'answer')} from the store.")
     if context.owed:
         chunks = _counted(len(context.owed), "chunk")
@@ -60,14 +60,14 @@ def _counted(number: int, noun: str) -> str:
 
 
 @contextmanager
-def _client(context: Context) -> Iterator[Client | None]:
+def _client(context: Context) -> Iterator[Asker | None]:
     settings = context.settings.llm.generator
     if settings.model is None:
         context.note("No language model configured (llm.generator.model): questions are extractive only.")
         yield None
         return
     with AnswerStore(Path(context.folder)) as store:
-        yield Client(ROLE, settings, store, stage=STAGE.name)
+        yield open_asker(ROLE, context.settings.llm, store, stage=STAGE.name)
 
 
 def _without_model(context: Context) -> Generator[tuple[_Asked, Answer | None]]:
@@ -75,7 +75,7 @@ def _without_model(context: Context) -> Generator[tuple[_Asked, Answer | None]]:
         yield asked, None
 
 
-def _with_model(context: Context, client: Client) -> Generator[tuple[_Asked, Answer | None]]:
+def _with_model(context: Context, client: Asker) -> Generator[tuple[_Asked, Answer | None]]:
     """Each passage with its answer, in order; requests run ahead of what is yielded."""
     waiting: deque[_Asked] = deque()
     generate = context.settings.generate
@@ -86,7 +86,7 @@ def _with_model(context: Context, client: Client) -> Generator[tuple[_Asked, Ans
             if asked.passage is not None:
                 yield question_request(asked.passage, most=generate.questions_per_chunk, seed=context.settings.seed)
 
-    with closing(client.complete(requests(), is_usable)) as answers:
+    with closing(client.settle(requests(), is_usable)) as answers:
         for answer in answers:
             while waiting[0].passage is None:
                 yield waiting.popleft(), None

@@ -1,7 +1,29 @@
-"""The only client of language models: requests in, answers out in the same order, each paid once."""
+"""The only client of language models: requests in, answers out, each paid once."""
 
-from curate.llm.answers import AnswerStore, StoredAnswer, clean_text, request_key
-from curate.llm.client import Answer, Client, endpoint_key
+from curate.llm.answers import AnswerStore, Purpose, StoredAnswer, clean_text, request_key
+from curate.llm.asking import ATTEMPTS, Acceptable, Answer, Asker, Assignment, answer_key, endpoint_key, stored_answer
+from curate.llm.client import Client
+from curate.llm.providers import Role, open_asker
+from curate.llm.spending import Spending
 from curate.llm.wire import Request
 
-__all__ = ["Answer", "AnswerStore", "Client", "Request", "StoredAnswer", "clean_text", "endpoint_key", "request_key"]
+__all__ = [
+    "ATTEMPTS",
+    "Acceptable",
+    "Answer",
+    "AnswerStore",
+    "Asker",
+    "Assignment",
+    "Client",
+    "Purpose",
+    "Request",
+    "Role",
+    "Spending",
+    "StoredAnswer",
+    "answer_key",
+    "clean_text",
+    "endpoint_key",
+    "open_asker",
+    "request_key",
+    "stored_answer",
+]

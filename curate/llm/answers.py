@@ -19,10 +19,19 @@ _BUSY_S = 30.0
 
 _ANSWERS = """CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, role TEXT NOT NULL, stage TEXT NOT NULL, model TEXT NOT NULL,
 answer TEXT NOT NULL, prompt_tokens INTEGER, completion_tokens INTEGER, finish_reason TEXT NOT NULL, seconds REAL NOT NULL,
-created TEXT NOT NULL)"""
+created TEXT NOT NULL, channel TEXT NOT NULL DEFAULT 'live', attempt INTEGER NOT NULL DEFAULT 0,
+prompt_estimate INTEGER, completion_estimate INTEGER, imported INTEGER NOT NULL DEFAULT 0)"""
+_LATER_COLUMNS = (
+    "channel TEXT NOT NULL DEFAULT 'live'",
+    "attempt INTEGER NOT NULL DEFAULT 0",
+    "prompt_estimate INTEGER",
+    "completion_estimate INTEGER",
+    "imported INTEGER NOT NULL DEFAULT 0",
+)
+"""Columns that a store written by an earlier version lacks; its answers are paid for and stay."""
 _ENDPOINTS = "CREATE TABLE IF NOT EXISTS endpoints (key TEXT PRIMARY KEY, untaken TEXT NOT NULL)"
 _READ = "SELECT answer, prompt_tokens, completion_tokens, finish_reason, seconds FROM answers WHERE key = ?"
-_WRITE = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_WRITE = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,19 @@ class StoredAnswer:
     seconds: float
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What an answer was asked for. `channel`: live, batch or local; estimates in tokens, as they stood before the call."""
+
+    role: str
+    stage: str
+    model: str
+    channel: str = "live"
+    attempt: int = 0
+    prompt_estimate: int = 0
+    completion_estimate: int = 0
 
 
 class AnswerStore:
@@ -50,6 +72,7 @@ class AnswerStore:
             # In WAL mode NORMAL loses nothing when the process is killed, only when the machine loses power.
             for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _ANSWERS, _ENDPOINTS):
                 self._connection.execute(statement)
+            self._add_later_columns()
         except sqlite3.Error as error:
             self._connection.close()
             raise self._error(error) from error
@@ -72,11 +95,17 @@ class AnswerStore:
         text, prompt_tokens, completion_tokens, finish_reason, seconds = row
         return StoredAnswer(text, finish_reason, seconds, prompt_tokens, completion_tokens)
 
-    def put(self, key: str, answer: StoredAnswer, *, role: str, stage: str, model: str) -> None:
+    def put(self, key: str, answer: StoredAnswer, purpose: Purpose) -> None:
         """Keep an answer; it is on disk when this returns."""
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        asked = (purpose.role, purpose.stage, purpose.model)
         tokens = (answer.prompt_tokens, answer.completion_tokens)
-        self._one(_WRITE, (key, role, stage, model, answer.text, *tokens, answer.finish_reason, answer.seconds, created))
+        how = (purpose.channel, purpose.attempt, purpose.prompt_estimate, purpose.completion_estimate)
+        self._one(_WRITE, (key, *asked, answer.text, *tokens, answer.finish_reason, answer.seconds, created, *how))
+
+    def paid_calls(self) -> int:
+        """Answers that were paid for here, not brought in from another store."""
+        return int(self._one("SELECT count(*) FROM answers WHERE imported = 0", ())[0])
 
     def untaken(self, endpoint: str) -> frozenset[str]:
         """Names of request features this endpoint was found not to take."""
@@ -86,6 +115,12 @@ class AnswerStore:
     def remember_untaken(self, endpoint: str, features: frozenset[str]) -> None:
         """Remember them for the next run."""
         self._one("INSERT OR REPLACE INTO endpoints VALUES (?, ?)", (endpoint, " ".join(sorted(features))))
+
+    def _add_later_columns(self) -> None:
+        known = {row[1] for row in self._connection.execute("PRAGMA table_info(answers)")}
+        for column in _LATER_COLUMNS:
+            if column.split()[0] not in known:
+                self._connection.execute(f"ALTER TABLE answers ADD COLUMN {column}")
 
     def _one(self, sql: str, parameters: tuple[Any, ...]) -> Any:
         try:

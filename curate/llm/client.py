@@ -6,15 +6,16 @@ import asyncio
 import os
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from typing import Any, NoReturn
 
 from curate.llm.answers import AnswerStore, StoredAnswer, request_key
+from curate.llm.asking import ATTEMPTS, Acceptable, Answer, Assignment, answer_key, purpose
 from curate.llm.faults import meaning, message, provider_error, retry_after_s, shown_url, status_code, untaken_feature
+from curate.llm.spending import Spending
 from curate.llm.wire import Request, call_parameters, read_completion
 from schemas.errors import ProviderError, SettingsError
-from schemas.settings import RoleSettings
+from schemas.settings import LlmSettings, RoleSettings
 
 OPENAI_HOST = "api.openai.com"
 _AHEAD = 8
@@ -26,26 +27,10 @@ _REFUSED_AFTER = 5
 _LONGEST_BACKOFF_S = 60.0
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What became of a request. `failure` says why there is no text; `owed`: for a passing reason, so ask again another time."""
-
-    key: str
-    text: str = ""
-    finish_reason: str = ""
-    failure: str = ""
-    owed: bool = False
-
-
 class _NoAnswer(Exception):  # noqa: N818 (a result on its way up)
     def __init__(self, failure: str, *, owed: bool) -> None:
         super().__init__(failure)
         self.owed = owed
-
-
-def endpoint_key(settings: RoleSettings) -> str:
-    """What stands for the endpoint in keys: its declared alias, or its address."""
-    return settings.alias or settings.base_url.rstrip("/")
 
 
 def api_key(role: str, settings: RoleSettings) -> str:
@@ -66,13 +51,17 @@ def api_key(role: str, settings: RoleSettings) -> str:
 class Client:
     """One role's endpoint during one run of a stage. `calls` counts requests sent, `hits` answers found in the store."""
 
-    def __init__(self, role: str, settings: RoleSettings, store: AnswerStore, *, stage: str, backoff_s: float = 0.5) -> None:
-        self.role, self.settings, self.stage = role, settings, stage
+    def __init__(
+        self, assignment: Assignment, store: AnswerStore, spending: Spending | None = None, *, backoff_s: float = 0.5
+    ) -> None:
+        self._assignment = assignment
+        self.role, self.settings, self.stage = assignment.role, assignment.settings, assignment.stage
         self.calls = self.hits = 0
-        self._key = api_key(role, settings)
+        self._key = api_key(self.role, self.settings)
         self._store = store
+        self._spending = spending or Spending(LlmSettings(), store)
         self._backoff_s = backoff_s
-        self._capabilities = request_key({"base_url": settings.base_url.rstrip("/"), "model": settings.model})
+        self._capabilities = request_key({"base_url": self.settings.base_url.rstrip("/"), "model": self.settings.model})
         self._untaken = self._known_untaken = store.untaken(self._capabilities)
         self._format_proven = self._heard = False
         self._answers = self._refusals = self._unanswered_in_a_row = 0
@@ -80,13 +69,8 @@ class Client:
         self._silent = False
         self._stopped: ProviderError | None = None
 
-    def complete(
-        self, requests: Iterable[Request], acceptable: Callable[[str], bool] = bool, attempts: int = 2
-    ) -> Generator[Answer]:
-        """The answer of each request, in order. A text that is not `acceptable` is asked for again, under a key of its own.
-
-        Raises ProviderError when no request can succeed (key, model, quota, nobody there); answers given before are in the store.
-        """
+    def settle(self, requests: Iterable[Request], acceptable: Acceptable = bool, attempts: int = ATTEMPTS) -> Generator[Answer]:
+        """See `Asker.settle`."""
         with asyncio.Runner() as runner:
             answers = self._in_order(requests, acceptable, attempts)
             try:
@@ -95,27 +79,7 @@ class Client:
             finally:
                 runner.run(_close(answers))
 
-    def key(self, request: Request, attempt: int) -> str:
-        """The key of an answer: sha256 of everything that shapes it."""
-        return request_key(
-            {
-                "endpoint": endpoint_key(self.settings),
-                "model": self.settings.model,
-                "messages": list(request.messages),
-                "parameters": {
-                    "temperature": self.settings.temperature,
-                    "max_tokens": self.settings.max_output_tokens,
-                    "seed": request.seed,
-                },
-                "schema": request.schema,
-                "prompt": request.prompt,
-                "attempt": attempt,
-            }
-        )
-
-    async def _in_order(
-        self, requests: Iterable[Request], acceptable: Callable[[str], bool], attempts: int
-    ) -> AsyncGenerator[Answer]:
+    async def _in_order(self, requests: Iterable[Request], acceptable: Acceptable, attempts: int) -> AsyncGenerator[Answer]:
         # Made here, inside the loop they belong to.
         self._limit = asyncio.Semaphore(self.settings.concurrency)
         self._openai = self._connect()
@@ -148,20 +112,27 @@ class Client:
                 next_step="write it like http://127.0.0.1:8000/v1",
             ) from error
 
-    async def _answered(self, request: Request, acceptable: Callable[[str], bool], attempts: int) -> Answer:
-        answer = Answer("")
+    async def _answered(self, request: Request, acceptable: Acceptable, attempts: int) -> Answer:
+        first = answer_key(self.settings, request, 0)
+        answer = Answer(first)
         for attempt in range(attempts):
-            key = self.key(request, attempt)
+            key = answer_key(self.settings, request, attempt)
             stored = self._store.get(key)
             if stored is not None:
                 self.hits += 1
             else:
+                refused = self._spending.take()
+                if refused:
+                    return Answer(first, failure=refused, owed=True, unasked=True)
                 try:
                     stored = await self._ask(request, attempt, key)
                 except _NoAnswer as none:
-                    return Answer(key, failure=str(none), owed=none.owed)
-                self._store.put(key, stored, role=self.role, stage=self.stage, model=self.settings.model or "")
-            answer = Answer(key, stored.text, stored.finish_reason)
+                    self._spending.give_back()
+                    return Answer(first, failure=str(none), owed=none.owed)
+                asked = purpose(self._assignment, request, channel="live", attempt=attempt)
+                self._store.put(key, stored, asked)
+                self._spending.paid()
+            answer = Answer(first, stored.text, stored.finish_reason)
             if acceptable(stored.text):
                 break
         return answer

@@ -18,6 +18,8 @@ class Request:
     schema: Mapping[str, Any] | None = None
     prompt: str = ""
     seed: int = 0
+    expected_tokens: int = 0
+    """Tokens the answer is expected to have; shapes plans, not answers."""
 
 
 def call_parameters(

@@ -10,11 +10,11 @@ import pytest
 
 from curate.generate.prompted import load_prompt, question_request, read_answer
 from curate.llm import Answer
+from curate.llm.scripted import Reply, ScriptedServer, error_reply, questions_reply
 from curate.stage import content_id
 from curate.store import Store
 from schemas.errors import ProviderError
 from tests.curate.generate_rows import HERON, KILN, PASSAGE, Corpus, Made, run_generate, shown
-from tests.scripted_server import Reply, ScriptedServer, error_reply, questions_reply
 
 Q = "How hot is the lower end of a rotary kiln?"
 

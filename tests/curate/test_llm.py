@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from curate.llm import Answer, AnswerStore, Client, Request, StoredAnswer, clean_text
+from curate.llm import Answer, AnswerStore, Assignment, Client, Purpose, Request, StoredAnswer, answer_key, clean_text
 from curate.llm.faults import message, retry_after_s, shown_url
+from curate.llm.scripted import Reply, ScriptedServer, error_reply, questions_reply
 from schemas.errors import ProviderError, SettingsError, StoreError
 from schemas.settings import RoleSettings
-from tests.scripted_server import Reply, ScriptedServer, error_reply, questions_reply
 
 SECRET = "sk-very-secret-0123456789"
 SCHEMA = {"type": "object", "properties": {"questions": {"type": "array"}}}
@@ -48,7 +48,7 @@ def role(server: ScriptedServer, **settings: Any) -> RoleSettings:
 
 
 def client(store: AnswerStore, settings: RoleSettings) -> Client:
-    return Client("generator", settings, store, stage="generate", backoff_s=0.001)
+    return Client(Assignment("generator", settings, "generate"), store, backoff_s=0.001)
 
 
 def requests(*texts: str, schema: dict[str, Any] | None = None) -> list[Request]:
@@ -67,7 +67,7 @@ def test_answers_come_in_the_order_of_requests_whatever_order_they_arrive_in(
     )
     names = [str(number) for number in range(20)]
     asked = client(answers, role(server, concurrency=4))
-    assert texts(list(asked.complete(requests(*names)))) == names
+    assert texts(list(asked.settle(requests(*names)))) == names
     assert [body["messages"][0]["content"] for body in server.history] != names or server.most_at_once > 1
     assert 1 < server.most_at_once <= 4
     assert (asked.calls, asked.hits) == (20, 0)
@@ -82,37 +82,37 @@ def test_requests_are_taken_lazily_and_not_all_at_once(server: ScriptedServer, a
             taken += 1
             yield requests(str(taken))[0]
 
-    with closing(client(answers, role(server, concurrency=2)).complete(endless())) as stream:
+    with closing(client(answers, role(server, concurrency=2)).settle(endless())) as stream:
         assert next(stream).text == "about 1"
     assert taken <= 17
 
 
 def test_a_second_run_makes_no_call(server: ScriptedServer, answers: AnswerStore) -> None:
-    first = texts(list(client(answers, role(server)).complete(requests("a", "b"))))
+    first = texts(list(client(answers, role(server)).settle(requests("a", "b"))))
     again = client(answers, role(server))
-    assert texts(list(again.complete(requests("a", "b")))) == first == ["about a", "about b"]
+    assert texts(list(again.settle(requests("a", "b")))) == first == ["about a", "about b"]
     assert (again.calls, again.hits, len(server.history)) == (0, 2, 2)
 
 
 def test_the_key_depends_on_what_shapes_the_answer_and_on_nothing_else(server: ScriptedServer, answers: AnswerStore) -> None:
     base, request = role(server), requests("a")[0]
-    key = client(answers, base).key(request, 0)
+    key = answer_key(base, request, 0)
     for same in ({"timeout_s": 1.0}, {"concurrency": 1}, {"retries": 0}):
-        assert client(answers, base.model_copy(update=same)).key(request, 0) == key
+        assert answer_key(base.model_copy(update=same), request, 0) == key
     for other in ({"model": "n"}, {"base_url": "http://127.0.0.1:1/v1"}, {"temperature": 0.1}, {"max_output_tokens": 99}):
-        assert client(answers, base.model_copy(update=other)).key(request, 0) != key
-    assert client(answers, base).key(request, 1) != key
+        assert answer_key(base.model_copy(update=other), request, 0) != key
+    assert answer_key(base, request, 1) != key
     for changed in (Request(request.messages, SCHEMA), Request(request.messages, prompt="p"), Request(request.messages, seed=1)):
-        assert client(answers, base).key(changed, 0) != key
+        assert answer_key(base, changed, 0) != key
     shared = base.model_copy(update={"alias": "team"})
     moved = shared.model_copy(update={"base_url": "http://127.0.0.1:1/v1"})
-    assert client(answers, shared).key(request, 0) == client(answers, moved).key(request, 0) != key
+    assert answer_key(shared, request, 0) == answer_key(moved, request, 0) != key
 
 
 def test_what_is_stored_holds_the_answer_and_its_cost_and_no_secret(
     server: ScriptedServer, tmp_path: Path, answers: AnswerStore
 ) -> None:
-    list(client(answers, role(server)).complete(requests("a")))
+    list(client(answers, role(server)).settle(requests("a")))
     row = sqlite3.connect(tmp_path / "llm.sqlite").execute("SELECT * FROM answers").fetchall()
     assert len(row) == 1
     assert row[0][1:8] == ("generator", "generate", "m", "about a", 7, 5, "stop")
@@ -124,7 +124,7 @@ def test_what_is_stored_holds_the_answer_and_its_cost_and_no_secret(
 
 def test_each_answer_is_on_disk_before_it_is_handed_out(server: ScriptedServer, answers: AnswerStore, tmp_path: Path) -> None:
     # What a kill leaves behind: another process would find every answer that was handed out, and be asked again for none of them.
-    with closing(client(answers, role(server, concurrency=1)).complete(requests(*"abcdef"))) as stream:
+    with closing(client(answers, role(server, concurrency=1)).settle(requests(*"abcdef"))) as stream:
         handed_out = [next(stream).text, next(stream).text]
         reader = sqlite3.connect(tmp_path / "llm.sqlite")
         on_disk = {text for (text,) in reader.execute("SELECT answer FROM answers")}
@@ -132,7 +132,7 @@ def test_each_answer_is_on_disk_before_it_is_handed_out(server: ScriptedServer, 
         assert set(handed_out) <= on_disk
     paid = len(server.history)
     again = client(answers, role(server, concurrency=1))
-    assert texts(list(again.complete(requests(*"abcdef")))) == [f"about {letter}" for letter in "abcdef"]
+    assert texts(list(again.settle(requests(*"abcdef")))) == [f"about {letter}" for letter in "abcdef"]
     # One call was in flight when the first run was left.
     assert again.hits >= paid - 1
     assert len(server.history) <= 6 + 1
@@ -154,14 +154,14 @@ def test_each_answer_is_on_disk_before_it_is_handed_out(server: ScriptedServer, 
 def test_passing_faults_are_tried_again(server: ScriptedServer, answers: AnswerStore, fault: Reply) -> None:
     server.enqueue(fault, fault)
     asked = client(answers, role(server, retries=2))
-    assert texts(list(asked.complete(requests("a")))) == ["about a"]
+    assert texts(list(asked.settle(requests("a")))) == ["about a"]
     assert (asked.calls, len(server.history)) == (3, 3)
 
 
 def test_an_answer_that_does_not_come_in_time_is_tried_again(server: ScriptedServer, answers: AnswerStore) -> None:
     server.enqueue(Reply("late", delay_s=0.6))
     asked = client(answers, role(server, timeout_s=0.2, retries=1))
-    assert texts(list(asked.complete(requests("a")))) == ["about a"]
+    assert texts(list(asked.settle(requests("a")))) == ["about a"]
     assert asked.calls == 2
 
 
@@ -173,13 +173,13 @@ def test_a_request_without_answer_after_all_tries_is_owed_and_the_others_go_on(
 
     server.default = reply
     asked = client(answers, role(server, retries=2, concurrency=1))
-    found = list(asked.complete(requests("a", "b", "c")))
+    found = list(asked.settle(requests("a", "b", "c")))
     assert [(answer.text, answer.owed) for answer in found] == [("fine", False), ("", True), ("fine", False)]
     assert "boom" in found[1].failure
     assert asked.calls == 1 + 3 + 1
     server.default = lambda _: Reply("at last")
     again = client(answers, role(server))
-    assert texts(list(again.complete(requests("a", "b", "c")))) == ["fine", "at last", "fine"]
+    assert texts(list(again.settle(requests("a", "b", "c")))) == ["fine", "at last", "fine"]
     assert (again.calls, again.hits) == (1, 2)
 
 
@@ -204,7 +204,7 @@ def test_retry_after_holds_the_whole_crowd_back(
 ) -> None:
     server.enqueue(error_reply(429, retry_after="0.3"))
     asked = client(answers, role(server, concurrency=1))
-    list(asked.complete(requests("a", "b")))
+    list(asked.settle(requests("a", "b")))
     # The second request did not go out while the server wanted quiet: the first one's retry or it came next, each once.
     assert len(server.history) == 3
     assert asked._not_before > 0
@@ -225,7 +225,7 @@ def test_what_no_request_can_pass_stops_the_build_with_one_clear_error(
 ) -> None:
     server.enqueue(Reply("paid"), fault)
     with pytest.raises(ProviderError) as raised:
-        list(client(answers, role(server, concurrency=1)).complete(requests("a", "b", "c")))
+        list(client(answers, role(server, concurrency=1)).settle(requests("a", "b", "c")))
     text = str(raised.value)
     assert raised.value.exit_code == 6
     assert says in text
@@ -233,21 +233,21 @@ def test_what_no_request_can_pass_stops_the_build_with_one_clear_error(
     assert SECRET not in text
     assert len(server.history) == 2
     # The answer that came before is kept.
-    assert texts(list(client(answers, role(server)).complete(requests("a")))) == ["paid"]
+    assert texts(list(client(answers, role(server)).settle(requests("a")))) == ["paid"]
     assert len(server.history) == 2
 
 
 def test_nobody_at_the_address_is_an_error_that_names_it(server: ScriptedServer, answers: AnswerStore) -> None:
     settings = RoleSettings(model="m", base_url="http://127.0.0.1:9/v1", retries=1)
     with pytest.raises(ProviderError, match=r"(?s)http://127\.0\.0\.1:9/v1 does not answer.*llm\.generator\.base_url"):
-        list(client(answers, settings).complete(requests("a")))
+        list(client(answers, settings).settle(requests("a")))
 
 
 def test_a_server_that_falls_silent_is_not_asked_for_ever(server: ScriptedServer, answers: AnswerStore) -> None:
     server.enqueue(Reply("one"))
     server.default = lambda _: error_reply(503)
     asked = client(answers, role(server, retries=0, concurrency=1))
-    found = list(asked.complete(requests(*map(str, range(30)))))
+    found = list(asked.settle(requests(*map(str, range(30)))))
     assert [answer.owed for answer in found] == [False] + 29 * [True]
     assert asked.calls == 1 + 8
     assert found[-1].failure == "not asked: the endpoint had stopped answering"
@@ -256,12 +256,12 @@ def test_a_server_that_falls_silent_is_not_asked_for_ever(server: ScriptedServer
 def test_a_server_that_never_answered_anything_is_an_error(server: ScriptedServer, answers: AnswerStore) -> None:
     server.default = lambda _: error_reply(503, "down for repair")
     with pytest.raises(ProviderError, match="down for repair"):
-        list(client(answers, role(server, retries=0, concurrency=1)).complete(requests(*map(str, range(30)))))
+        list(client(answers, role(server, retries=0, concurrency=1)).settle(requests(*map(str, range(30)))))
 
 
 def test_one_refused_request_is_no_reason_to_stop_but_every_one_is(server: ScriptedServer, answers: AnswerStore) -> None:
     server.enqueue(Reply("one"), error_reply(400, "maximum context length exceeded"), Reply("three"))
-    found = list(client(answers, role(server, concurrency=1)).complete(requests("a", "b", "c")))
+    found = list(client(answers, role(server, concurrency=1)).settle(requests("a", "b", "c")))
     assert [(answer.text, answer.owed, bool(answer.failure)) for answer in found] == [
         ("one", False, False),
         ("", False, True),
@@ -269,7 +269,7 @@ def test_one_refused_request_is_no_reason_to_stop_but_every_one_is(server: Scrip
     ]
     server.default = lambda _: error_reply(400, "no")
     with pytest.raises(ProviderError, match="refuses every request"):
-        list(client(answers, role(server, concurrency=1)).complete(requests(*"stuvwxyz")))
+        list(client(answers, role(server, concurrency=1)).settle(requests(*"stuvwxyz")))
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
@@ -282,17 +282,17 @@ def test_a_server_without_schemas_is_found_out_once_and_remembered(
 
     server.default = reply
     asked = client(answers, role(server, concurrency=1))
-    assert texts(list(asked.complete(requests("a", "b", schema=SCHEMA)))) == ["plain", "plain"]
+    assert texts(list(asked.settle(requests("a", "b", schema=SCHEMA)))) == ["plain", "plain"]
     kinds = [body.get("response_format", {}).get("type") for body in server.history]
     assert kinds == ["json_schema", "json_object", None, None]
     del server.history[:]
-    list(client(answers, role(server)).complete(requests("c", schema=SCHEMA)))
+    list(client(answers, role(server)).settle(requests("c", schema=SCHEMA)))
     assert ["response_format" in body for body in server.history] == [False]
 
 
 def test_a_server_that_refuses_without_saying_why_is_asked_without_a_schema(server: ScriptedServer, answers: AnswerStore) -> None:
     server.default = lambda body: error_reply(400, "bad request") if "response_format" in body else Reply("plain")
-    assert texts(list(client(answers, role(server)).complete(requests("a", schema=SCHEMA)))) == ["plain"]
+    assert texts(list(client(answers, role(server)).settle(requests("a", schema=SCHEMA)))) == ["plain"]
 
 
 def test_a_schema_that_was_taken_before_is_not_dropped_for_one_refused_request(
@@ -300,7 +300,7 @@ def test_a_schema_that_was_taken_before_is_not_dropped_for_one_refused_request(
 ) -> None:
     server.enqueue(Reply("one"), error_reply(400, "bad request"), Reply("three"))
     asked = client(answers, role(server, concurrency=1))
-    found = list(asked.complete(requests("a", "b", "c", schema=SCHEMA)))
+    found = list(asked.settle(requests("a", "b", "c", schema=SCHEMA)))
     assert texts(found) == ["one", "", "three"]
     assert {body["response_format"]["type"] for body in server.history} == {"json_schema"}
 
@@ -314,7 +314,7 @@ def test_parameters_that_newer_models_refuse_are_left_out_or_renamed(server: Scr
         return Reply("fine")
 
     server.default = reply
-    assert texts(list(client(answers, role(server, max_output_tokens=55)).complete(requests("a")))) == ["fine"]
+    assert texts(list(client(answers, role(server, max_output_tokens=55)).settle(requests("a")))) == ["fine"]
     assert server.history[-1]["max_completion_tokens"] == 55
 
 
@@ -323,13 +323,13 @@ def test_an_answer_that_is_not_acceptable_is_asked_for_once_more_under_its_own_k
 ) -> None:
     server.enqueue(Reply("garbage"), Reply("good"))
     asked = client(answers, role(server, concurrency=1))
-    assert texts(list(asked.complete(requests("a"), lambda text: text == "good"))) == ["good"]
+    assert texts(list(asked.settle(requests("a"), lambda text: text == "good"))) == ["good"]
     assert [body["seed"] for body in server.history] == [0, 1]
     again = client(answers, role(server))
-    assert texts(list(again.complete(requests("a"), lambda text: text == "good"))) == ["good"]
+    assert texts(list(again.settle(requests("a"), lambda text: text == "good"))) == ["good"]
     assert (again.calls, again.hits) == (0, 2)
     server.enqueue(Reply("bad"), Reply("worse"))
-    assert texts(list(client(answers, role(server)).complete(requests("z"), lambda text: text == "good"))) == ["worse"]
+    assert texts(list(client(answers, role(server)).settle(requests("z"), lambda text: text == "good"))) == ["worse"]
 
 
 def test_openai_itself_needs_a_key_and_others_do_not(
@@ -340,7 +340,7 @@ def test_openai_itself_needs_a_key_and_others_do_not(
         client(answers, RoleSettings(model="m"))
     assert raised.value.exit_code == 2
     settings = RoleSettings(model="m", base_url=server.url)
-    assert texts(list(client(answers, settings).complete(requests("a")))) == ["about a"]
+    assert texts(list(client(answers, settings).settle(requests("a")))) == ["about a"]
 
 
 def test_a_store_that_is_no_database_is_an_error_of_ours(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ def test_a_store_that_is_no_database_is_an_error_of_ours(tmp_path: Path) -> None
 
 def test_the_store_gives_back_what_was_put(answers: AnswerStore) -> None:
     kept = StoredAnswer("text\x00 with 日本 and \U0001f600", "stop", 1.5, 3, None)
-    answers.put("k", kept, role="generator", stage="generate", model="m")
+    answers.put("k", kept, Purpose("generator", "generate", "m"))
     assert answers.get("k") == kept
     assert answers.get("other") is None
 
@@ -368,24 +368,24 @@ def test_messages_show_no_secrets() -> None:
 
 def test_an_interrupt_keeps_what_was_paid(server: ScriptedServer, answers: AnswerStore) -> None:
     with pytest.raises(KeyboardInterrupt):
-        for answer in client(answers, role(server, concurrency=1)).complete(requests(*"abc")):
+        for answer in client(answers, role(server, concurrency=1)).settle(requests(*"abc")):
             if answer.text == "about b":
                 raise KeyboardInterrupt
     again = client(answers, role(server))
-    assert texts(list(again.complete(requests(*"ab")))) == ["about a", "about b"]
+    assert texts(list(again.settle(requests(*"ab")))) == ["about a", "about b"]
     assert again.calls == 0
 
 
 KILLED = """
 import sys
 from pathlib import Path
-from curate.llm import AnswerStore, Client, Request
+from curate.llm import AnswerStore, Assignment, Client, Request
 from schemas.settings import RoleSettings
 
 with AnswerStore(Path(sys.argv[1])) as store:
     settings = RoleSettings(model="m", base_url=sys.argv[2], concurrency=2)
-    client = Client("generator", settings, store, stage="generate")
-    for answer in client.complete([Request(({"role": "user", "content": str(n)},)) for n in range(40)]):
+    client = Client(Assignment("generator", settings, "generate"), store)
+    for answer in client.settle([Request(({"role": "user", "content": str(n)},)) for n in range(40)]):
         pass
 print(client.calls, flush=True)
 """
@@ -406,7 +406,7 @@ def test_a_run_killed_at_any_moment_pays_again_for_no_more_than_was_in_flight(
     assert sorted(set(asked), key=int) == [str(number) for number in range(40)]
     assert 40 <= len(asked) <= 40 + 2
     again = client(answers, role(server))
-    assert texts(list(again.complete(requests(*map(str, range(40)))))) == [f"about {number}" for number in range(40)]
+    assert texts(list(again.settle(requests(*map(str, range(40)))))) == [f"about {number}" for number in range(40)]
     assert again.calls == 0
 
 
