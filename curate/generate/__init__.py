@@ -168,5 +168,11 @@ STAGE = Stage(
     produce=produce,
     settings=("generate", "llm.generator", "seed"),
     libraries=("PyStemmer", "sentencex"),
-    files=(PROMPT_FILE, "sql/question_sources.sql", "sql/question_blocks.sql", "sql/question_pairs.sql"),
+    files=(
+        PROMPT_FILE,
+        "sql/question_sources.sql",
+        "sql/question_blocks.sql",
+        "sql/question_pairs.sql",
+        "sql/question_texts.sql",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ def imported_questions(context: Context) -> Iterator[Batch]:
 
 def question_sources(context: Context) -> Iterator[Sources]:
     """All chunks in key order, batch by batch; those that came with the user's pairs are in neither list unless they are augmented."""
-    fates = context.reader.query("question_sources", {"augment": context.settings.generate.augment_imported})
+    fates = context.reader.query("question_sources", {"augment": context.settings.generate.augment_imported}).drop("document_id")
     for chunks in context.reader.batches("chunks", CHUNKS_A_BATCH, _CHUNK_COLUMNS):
         bounds = {"first": str(chunks["chunk_id"][0]), "last": str(chunks["chunk_id"][-1])}
         blocks = context.reader.query("question_blocks", bounds)
@@ -60,7 +60,7 @@ def question_sources(context: Context) -> Iterator[Sources]:
             known = known.with_columns(pl.lit(None).alias("blocks"))
         rows = known.to_dicts()
         yield Sources(
-            tuple(_passage(row) for row in rows if row["barred"] is None),
+            tuple(passage_of(row) for row in rows if row["barred"] is None),
             tuple(_rejection(row) for row in rows if row["barred"] not in (None, _HAS_PAIRS)),
             len(rows),
         )
@@ -70,7 +70,8 @@ def _rejection(row: dict[str, Any]) -> Rejection:
     return Rejection(row["chunk_id"], _REASONS[row["barred"]], row={"document_id": row["document_id"], "text": row["text"]})
 
 
-def _passage(row: dict[str, Any]) -> Passage:
+def passage_of(row: Mapping[str, Any]) -> Passage:
+    """A joined row of `chunks` and `question_sources` as a passage."""
     blocks = tuple((block["kind"], block["start"], block["end"]) for block in row["blocks"] or ())
     return Passage(
         chunk_id=row["chunk_id"],

@@ -36,7 +36,7 @@ last_counts AS (
     GROUP BY lower(heading_path[-1])
 )
 SELECT
-    p.chunk_id,
+    p.chunk_id, p.document_id,
     CASE
         WHEN p.has_pairs AND NOT $augment THEN 'has_pairs'
         ELSE coalesce(p.barred, CASE WHEN a.chunk_id IS NULL THEN 'chunk_near_duplicate' END)
