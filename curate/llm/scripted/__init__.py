@@ -1,0 +1,9 @@
+"""A stand-in for a language model's endpoint: a real HTTP server on loopback that answers from a script, live and in batches."""
+
+from curate.llm.scripted.fabricated import fabricated
+from curate.llm.scripted.faults import KINDS, FaultPlan
+from curate.llm.scripted.jobs import BatchPlan
+from curate.llm.scripted.replies import Reply, error_reply, questions_reply
+from curate.llm.scripted.server import ScriptedServer
+
+__all__ = ["KINDS", "BatchPlan", "FaultPlan", "Reply", "ScriptedServer", "error_reply", "fabricated", "questions_reply"]

@@ -1,0 +1,134 @@
+"""Answers made up from the request itself, for dry runs: they fit its JSON schema and quote its passage, and mean nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from curate.llm.scripted.replies import Reply
+from curate.text import STOPWORDS, estimate_tokens, is_unspaced
+
+_MARKED = re.compile(r"^(===[^\n]*)\n(.*?)\n\1$", re.M | re.S)
+"""A passage between two equal marks, as the prompts write it."""
+_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?]+(?=\s|$)|[^.!?。！？\n]+[。！？]|[^\n]+")
+_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
+_FRAMES = ("How does {} relate to {}?", "What connects {} with {}?", "Where does {} matter for {}?", "Why does {} depend on {}?")
+_MOST_WORDS = 4
+_FIELDS = ("evidence", "question", "answer")
+
+
+def fabricated(body: Mapping[str, Any]) -> Reply:
+    """The reply to a chat request; equal requests get equal replies, and the usage is what `curate` estimates."""
+    messages = [str(message.get("content") or "") for message in body.get("messages", [])]
+    passages = _passages(messages[-1] if messages else "")
+    text = json.dumps(_filled(_schema(body), passages), ensure_ascii=False)
+    tokens = sum(estimate_tokens(message) + 4 for message in messages)
+    return Reply(text, usage=(tokens, estimate_tokens(text)))
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """One place of the answer that is being made: its name, and which of the passage's sentences it is about."""
+
+    name: str
+    item: int
+    passages: tuple[tuple[str, ...], ...]
+
+    def sentence(self) -> str:
+        """The sentence of this item; a name that ends in a number means the passage of that number."""
+        number = re.search(r"(\d+)$", self.name)
+        sentences = self.passages[(int(number[1]) - 1 if number else 0) % len(self.passages)]
+        return sentences[self.item % len(sentences)]
+
+
+def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema asked for in either form; without one, that of questions."""
+    wanted = body.get("response_format") or {}
+    schema = wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema")
+    if schema:
+        return dict(schema)
+    item = {"type": "object", "properties": {name: {"type": "string"} for name in _FIELDS}}
+    return {"type": "object", "properties": {"questions": {"type": "array", "items": item, "minItems": 1}}}
+
+
+def _passages(text: str) -> tuple[tuple[str, ...], ...]:
+    """The sentences of each marked passage, long ones first to be used; of the whole text when nothing is marked."""
+    found = [match[2] for match in _MARKED.finditer(text)] or [text]
+    return tuple(_sentences(passage) for passage in found)
+
+
+def _sentences(passage: str) -> tuple[str, ...]:
+    sentences = [match.group().strip() for match in _SENTENCE.finditer(passage)]
+    telling = [sentence for sentence in sentences if len(_salient(sentence)) >= 3]
+    return tuple(telling or [sentence for sentence in sentences if sentence] or ["nothing"])
+
+
+def _filled(schema: Mapping[str, Any], passages: tuple[tuple[str, ...], ...]) -> Any:
+    return _value(schema, _Spot("", 0, passages))
+
+
+def _value(schema: Mapping[str, Any], spot: _Spot) -> Any:
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if choices := schema.get("enum"):
+        return choices[_lot(spot) % len(choices)]
+    if kind == "object" or "properties" in schema:
+        parts = schema.get("properties", {})
+        return {name: _value(part, _Spot(name, spot.item, spot.passages)) for name, part in parts.items()}
+    if kind == "array":
+        items = schema.get("items", {"type": "string"})
+        return [_value(items, _Spot(spot.name, spot.item + at, spot.passages)) for at in range(_count(schema, spot))]
+    if kind in ("integer", "number"):
+        least, most = int(schema.get("minimum", 0)), int(schema.get("maximum", 5))
+        return least + _lot(spot) % (max(most, least) - least + 1)
+    if kind == "boolean":
+        return _lot(spot) % 2 == 0
+    return None if kind == "null" else _text(spot)
+
+
+def _count(schema: Mapping[str, Any], spot: _Spot) -> int:
+    """As many items as there are sentences to tell about, within the schema's bounds."""
+    least = int(schema.get("minItems", 0))
+    return max(least, min(int(schema.get("maxItems", max(least, 3))), len(spot.passages[0])))
+
+
+def _text(spot: _Spot) -> str:
+    sentence, name = spot.sentence(), spot.name.lower()
+    if name.startswith(("question", "query")):
+        return _question(spot, sentence)
+    if name.startswith("answer"):
+        return " ".join(_salient(sentence)[-2:]) or sentence
+    return sentence
+
+
+def _question(spot: _Spot, sentence: str) -> str:
+    """Words of the sentence in a frame, so that it reads as a question about the passage and stands nowhere in it."""
+    found = _salient(sentence)
+    if is_unspaced(sentence):
+        return f"{sentence.strip('。！？!?.')[:30]}什么？"
+    if not _is_english(sentence):
+        # No frame of our own in a language we do not know: the words alone, turned round.
+        return " ".join(reversed(found)) + "?"
+    half = (len(found) + 1) // 2
+    first, second = " ".join(found[half:]) or "it", " ".join(found[:half])
+    return _FRAMES[_lot(spot) % len(_FRAMES)].format(first, second)
+
+
+def _salient(sentence: str) -> list[str]:
+    """The longest words that say something, in the order of the sentence."""
+    found = list(dict.fromkeys(word for word in _WORD.findall(sentence) if word.lower() not in STOPWORDS and len(word) > 2))
+    chosen = set(sorted(found, key=lambda word: (-len(word), word))[:_MOST_WORDS])
+    return [word for word in found if word in chosen]
+
+
+def _is_english(sentence: str) -> bool:
+    found = [word.lower() for word in _WORD.findall(sentence)]
+    return sentence.isascii() and 5 * sum(word in STOPWORDS for word in found) >= len(found)
+
+
+def _lot(spot: _Spot) -> int:
+    return int(sha256(f"{spot.name}\n{spot.item}\n{spot.sentence()}".encode()).hexdigest()[:8], 16)
