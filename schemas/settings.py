@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from schemas.errors import SettingsError
+from schemas.prices import LIST_PRICES
 
 _HOW: dict[str, JsonValue] = {"shapes_rows": False}
 """Marks a field that changes how rows are got, not what they are: no part of a fingerprint."""
+_FILE: dict[str, JsonValue] = {"names_file": True}
+"""Marks a field that names a file whose content shapes rows."""
+
+
+_PLACE: dict[str, JsonValue] = {"may_be_path": True}
+"""Marks a field that may hold a path, of which datasets show the name alone."""
 
 
 class Section(BaseModel):
@@ -91,17 +99,72 @@ class ChunkSettings(Section):
     overlap_tokens: int = Field(0, ge=0, description="Tokens of whole sentences repeated from the chunk before.")
     heading_prefix: bool = Field(True, description="Embed title and heading path before the text; serving must do the same.")
     tokenizer: str | None = Field(
-        None, description="Tokenizer (hub id or folder) that counts tokens; unset: the built-in estimate."
+        None,
+        description="Tokenizer (hub id or folder) that counts tokens; unset: the built-in estimate.",
+        json_schema_extra=_PLACE,
     )
 
 
 ExtractiveStyle = Literal["sentence", "heading", "definition", "terms", "question_in_text"]
 
 
+class StyleWeights(Section):
+    """How often a language model is asked for each kind of question; 0 leaves a kind out."""
+
+    keywords: float = Field(2.0, ge=0, description="A few search words.")
+    natural: float = Field(3.0, ge=0, description="A question in everyday words.")
+    how_to: float = Field(2.0, ge=0, description="How to do something, or put right what goes wrong.")
+    factoid: float = Field(3.0, ge=0, description="A question with one short answer.")
+    comparison: float = Field(1.0, ge=0, description="How two things differ, or which one to take.")
+    definition: float = Field(1.0, ge=0, description="What something is.")
+    situational: float = Field(1.0, ge=0, description="A situation in a sentence or two, then the question.")
+    multi_chunk: float = Field(
+        0.0, ge=0, description="A question that needs two chunks of one document; a call of its own for two chunks."
+    )
+
+    @model_validator(mode="after")
+    def one_kind_is_left(self) -> StyleWeights:
+        """Nothing could be asked for."""
+        if not any(value for name, value in self if name != "multi_chunk"):
+            raise ValueError("at least one kind besides multi_chunk needs a weight above 0")
+        return self
+
+
 class GenerateSettings(Section):
     """Chunks in, candidate questions out."""
 
-    questions_per_chunk: int = Field(4, ge=1, description="At most this many questions of each generator for a chunk.")
+    questions_per_chunk: int = Field(
+        4, ge=1, description="At most this many questions of each generator for a chunk; fewer for chunks that say little."
+    )
+    weights: StyleWeights | None = Field(
+        None, description="Kinds of LLM questions; unset: as in `generate.examples`, else the defaults shown."
+    )
+    examples: str | None = Field(
+        None,
+        description=(
+            "File of real user queries (text: one a line; JSONL, CSV, TSV: column query, question, anchor or text). They set the mix of "
+            "kinds, the length and the wording of LLM questions, and are never exported as training rows."
+        ),
+        json_schema_extra=_FILE,
+    )
+    examples_shown: int = Field(3, ge=0, le=20, description="Real queries shown in each request, drawn by seed.")
+    examples_in_training: bool = Field(
+        False, description="Keep questions that equal or nearly equal a query of `generate.examples`."
+    )
+    personas: tuple[str, ...] = Field(
+        (), description='Who asks ("a nurse on night shift"); each chunk is asked about by one of them.'
+    )
+    difficulty: Literal["mixed", "easy", "hard"] = Field(
+        "mixed", description="easy: in the words of the passage; hard: in other words, from more than one fact; mixed: either."
+    )
+    prompt: str | None = Field(
+        None, description="Prompt file to use in place of curate/prompts/questions.md.", json_schema_extra=_FILE
+    )
+    prompt_across: str | None = Field(
+        None,
+        description="Prompt file for multi_chunk questions, in place of curate/prompts/questions_across.md.",
+        json_schema_extra=_FILE,
+    )
     extractive: bool = Field(True, description="Write questions from the text itself, without a model.")
     styles: tuple[ExtractiveStyle, ...] = Field(
         ("sentence", "heading", "definition", "terms", "question_in_text"),
@@ -187,7 +250,9 @@ class RoleSettings(Section):
         ),
     )
     model: str | None = Field(
-        None, description="Model name (transformers: hub id, local folder or GGUF file); unset: this role is not used."
+        None,
+        description="Model name (transformers: hub id, local folder or GGUF file); unset: this role is not used.",
+        json_schema_extra=_PLACE,
     )
     base_url: str = Field("https://api.openai.com/v1", description="Endpoint.")
     alias: str | None = Field(
@@ -215,14 +280,44 @@ class RoleSettings(Section):
     )
 
 
+class PriceSettings(Section):
+    """What a model costs. For a model with a built-in price, what is unset stays as it is there."""
+
+    prompt: float | None = Field(None, ge=0, allow_inf_nan=False, description="US dollars per million prompt tokens.")
+    completion: float | None = Field(None, ge=0, allow_inf_nan=False, description="US dollars per million completion tokens.")
+    batch: float | None = Field(None, ge=0, le=1, description="Share of the price that the batch API asks (else 0.5).")
+    as_of: date | None = Field(None, description="Day on which you found this price, like 2026-06-21.")
+
+
 class LlmSettings(Section):
-    """The two roles."""
+    """The two roles, and what they may cost."""
 
     generator: RoleSettings = Field(RoleSettings(), description="Writes questions.")
     judge: RoleSettings = Field(RoleSettings(), description="Judges questions (not used yet).")
+    budget: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="US dollars that a build folder may pay in all; unset: no limit.",
+        json_schema_extra=_HOW,
+    )
     max_calls: int | None = Field(
         None, ge=0, description="Calls that a build folder may pay for in all; unset: no limit.", json_schema_extra=_HOW
     )
+    prices: dict[str, PriceSettings] = Field(
+        {},
+        description="Prices by model name, over the built-in ones; a model in neither has no known price.",
+        json_schema_extra=_HOW,
+    )
+
+    @model_validator(mode="after")
+    def prices_are_whole(self) -> LlmSettings:
+        """Half a price would make every total too low."""
+        for name, price in self.prices.items():
+            for part in ("prompt", "completion"):
+                if getattr(price, part) is None and name not in LIST_PRICES:
+                    raise ValueError(f'prices."{name}".{part} is missing')
+        return self
 
 
 class Settings(Section):
@@ -266,7 +361,7 @@ def load_settings(file: Path | None = None, sets: Sequence[str] = ()) -> Setting
         if not equals or not key.strip():
             faults.append(f"--set {item}: write it as key=value, for example --set chunk.max_tokens=512")
             continue
-        _put(tree, key.strip().split("."), toml_value(text.strip()), item, faults)
+        _put(tree, _key_path(key.strip()), toml_value(text.strip()), item, faults)
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:
@@ -275,6 +370,23 @@ def load_settings(file: Path | None = None, sets: Sequence[str] = ()) -> Setting
         where = str(file) if file else "settings"
         raise SettingsError("; ".join(faults), where=where, next_step="`curate settings` lists every key with its default")
     return settings
+
+
+def _key_path(key: str) -> list[str]:
+    """The parts of a dotted key; a part in quotes may hold dots, and so may a model name whose quotes the shell took away."""
+    try:
+        inner: Any = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        inner = None
+    path: list[str] = []
+    while isinstance(inner, dict) and len(inner) == 1:
+        name, inner = next(iter(inner.items()))
+        path.append(name)
+    if inner != 0 or not path:
+        path = key.split(".")
+    if path[:2] == ["llm", "prices"] and len(path) > 4:
+        path[2:-1] = [".".join(path[2:-1])]
+    return path
 
 
 def _put(tree: dict[str, Any], path: list[str], value: Any, item: str, faults: list[str]) -> None:

@@ -1,10 +1,10 @@
 """The only client of language models: requests in, answers out, each paid once."""
 
-from curate.llm.answers import AnswerStore, Purpose, StoredAnswer, clean_text, request_key
+from curate.llm.answers import AnswerStore, Purpose, Run, StoredAnswer, clean_text, request_key
 from curate.llm.asking import ATTEMPTS, Acceptable, Answer, Asker, Assignment, answer_key, endpoint_key, stored_answer
 from curate.llm.client import Client
 from curate.llm.providers import Role, open_asker
-from curate.llm.spending import Spending
+from curate.llm.spending import Spending, stop_note
 from curate.llm.wire import Request
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Purpose",
     "Request",
     "Role",
+    "Run",
     "Spending",
     "StoredAnswer",
     "answer_key",
@@ -25,5 +26,6 @@ __all__ = [
     "endpoint_key",
     "open_asker",
     "request_key",
+    "stop_note",
     "stored_answer",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -29,9 +30,13 @@ _LATER_COLUMNS = (
     "imported INTEGER NOT NULL DEFAULT 0",
 )
 """Columns that a store written by an earlier version lacks; its answers are paid for and stay."""
+_RUNS = """CREATE TABLE IF NOT EXISTS runs (run INTEGER PRIMARY KEY, started TEXT NOT NULL, stage TEXT NOT NULL, role TEXT NOT NULL,
+model TEXT NOT NULL, channel TEXT NOT NULL, calls INTEGER NOT NULL, hits INTEGER NOT NULL, failed INTEGER NOT NULL,
+seconds REAL NOT NULL)"""
 _ENDPOINTS = "CREATE TABLE IF NOT EXISTS endpoints (key TEXT PRIMARY KEY, untaken TEXT NOT NULL)"
 _READ = "SELECT answer, prompt_tokens, completion_tokens, finish_reason, seconds FROM answers WHERE key = ?"
 _WRITE = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+_OLDER = "role, stage, model, answer, prompt_tokens, completion_tokens, finish_reason, seconds, created"
 
 
 @dataclass(frozen=True)
@@ -58,21 +63,45 @@ class Purpose:
     completion_estimate: int = 0
 
 
-class AnswerStore:
-    """`FOLDER/llm.sqlite`. Every answer is committed when it arrives; keys, headers and addresses are never written."""
+@dataclass(frozen=True)
+class Run:
+    """What one stage asked in one build. `calls`: requests sent; `hits`: answers that were there; `failed`: requests left without one."""
 
-    def __init__(self, folder: Path) -> None:
+    stage: str
+    role: str
+    model: str
+    channel: str
+    calls: int
+    hits: int
+    failed: int
+    seconds: float
+    """Wall-clock time of the asking."""
+    started: str = ""
+
+
+class AnswerStore:
+    """`FOLDER/llm.sqlite`. Every answer is committed when it arrives; keys, headers and addresses are never written.
+
+    `read_only` changes nothing on disk, creates nothing, and raises StoreError where there is no store.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self.path = folder / STORE_NAME
+        if read_only and not self.path.is_file():
+            raise StoreError(
+                "no answers of language models here",
+                where=str(folder),
+                next_step="`curate build SOURCE --out DIR --set llm.generator.model=NAME` asks a model",
+            )
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
+            if not read_only:
+                folder.mkdir(parents=True, exist_ok=True)
+            address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            self._connection = sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, uri=True)
         except (sqlite3.Error, OSError) as error:
             raise self._error(error) from error
         try:
-            # In WAL mode NORMAL loses nothing when the process is killed, only when the machine loses power.
-            for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _ANSWERS, _ENDPOINTS):
-                self._connection.execute(statement)
-            self._add_later_columns()
+            self._look_like_today() if read_only else self._prepare()
         except sqlite3.Error as error:
             self._connection.close()
             raise self._error(error) from error
@@ -103,9 +132,34 @@ class AnswerStore:
         how = (purpose.channel, purpose.attempt, purpose.prompt_estimate, purpose.completion_estimate)
         self._one(_WRITE, (key, *asked, answer.text, *tokens, answer.finish_reason, answer.seconds, created, *how))
 
-    def paid_calls(self) -> int:
-        """Answers that were paid for here, not brought in from another store."""
-        return int(self._one("SELECT count(*) FROM answers WHERE imported = 0", ())[0])
+    def record_run(self, run: Run) -> None:
+        """Keep what a stage asked, when it has ended; `started` is reckoned back from now where it is empty."""
+        started = run.started or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - run.seconds))
+        asked = (started, run.stage, run.role, run.model, run.channel)
+        self._one(
+            "INSERT INTO runs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*asked, run.calls, run.hits, run.failed, run.seconds)
+        )
+
+    def rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """The result of a SELECT, for reports."""
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of several writes or none."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._error(error) from error
 
     def untaken(self, endpoint: str) -> frozenset[str]:
         """Names of request features this endpoint was found not to take."""
@@ -116,11 +170,26 @@ class AnswerStore:
         """Remember them for the next run."""
         self._one("INSERT OR REPLACE INTO endpoints VALUES (?, ?)", (endpoint, " ".join(sorted(features))))
 
-    def _add_later_columns(self) -> None:
+    def _prepare(self) -> None:
+        # In WAL mode NORMAL loses nothing when the process is killed, only when the machine loses power.
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _ANSWERS, _RUNS, _ENDPOINTS):
+            self._connection.execute(statement)
         known = {row[1] for row in self._connection.execute("PRAGMA table_info(answers)")}
         for column in _LATER_COLUMNS:
             if column.split()[0] not in known:
                 self._connection.execute(f"ALTER TABLE answers ADD COLUMN {column}")
+
+    def _look_like_today(self) -> None:
+        """Lay temporary views and tables over what a store of an earlier version lacks."""
+        known = {row[1] for row in self._connection.execute("PRAGMA table_info(answers)")}
+        if not known:
+            self._connection.execute(_ANSWERS.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        elif any(column.split()[0] not in known for column in _LATER_COLUMNS):
+            later = "'live' AS channel, 0 AS attempt, NULL AS prompt_estimate, NULL AS completion_estimate, 0 AS imported"
+            self._connection.execute(f"CREATE TEMP VIEW answers AS SELECT rowid, key, {_OLDER}, {later} FROM main.answers")  # noqa: S608
+        tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}
+        if "runs" not in tables:
+            self._connection.execute(_RUNS.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
     def _one(self, sql: str, parameters: tuple[Any, ...]) -> Any:
         try:

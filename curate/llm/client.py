@@ -121,17 +121,17 @@ class Client:
             if stored is not None:
                 self.hits += 1
             else:
-                refused = self._spending.take()
+                refused = self._spending.take(request)
                 if refused:
                     return Answer(first, failure=refused, owed=True, unasked=True)
                 try:
                     stored = await self._ask(request, attempt, key)
                 except _NoAnswer as none:
-                    self._spending.give_back()
+                    self._spending.give_back(request)
                     return Answer(first, failure=str(none), owed=none.owed)
                 asked = purpose(self._assignment, request, channel="live", attempt=attempt)
                 self._store.put(key, stored, asked)
-                self._spending.paid()
+                self._spending.paid(request, stored)
             answer = Answer(first, stored.text, stored.finish_reason)
             if acceptable(stored.text):
                 break

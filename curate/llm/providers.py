@@ -16,4 +16,4 @@ Role = Literal["generator", "judge"]
 def open_asker(role: Role, settings: LlmSettings, store: AnswerStore, *, stage: str) -> Asker:
     """The provider that `llm.ROLE.provider` names. Raises SettingsError when it cannot be used as it is set."""
     of_role: RoleSettings = getattr(settings, role)
-    return Client(Assignment(role, of_role, stage), store, Spending(settings, store))
+    return Client(Assignment(role, of_role, stage), store, Spending(settings, store, role))
