@@ -8,14 +8,16 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from curate.stage import Stage
 from pipelines.flow import load_flow
 from schemas import tables
 from schemas.errors import EXIT_CODES
+from schemas.prices import LIST_PRICES
 from schemas.reasons import REASONS
 from schemas.settings import Settings
 from schemas.tables import KEYS, TABLES, polars_schema
@@ -28,19 +30,32 @@ def settings_toml() -> str:
 
 def _section_lines(prefix: str, section: BaseModel) -> Iterator[str]:
     nested: list[tuple[str, BaseModel]] = []
+    by_name: list[tuple[str, FieldInfo]] = []
     if prefix:
         yield f"\n[{prefix}]  # {_first_line(type(section))}"
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
         key = info.alias or name
+        path = f"{prefix}.{key}" if prefix else key
         if isinstance(value, BaseModel):
-            nested.append((f"{prefix}.{key}" if prefix else key, value))
+            nested.append((path, value))
+        elif isinstance(value, dict):
+            by_name.append((path, info))
         elif value is None:
             yield f"# {key} =   # {info.description}"
         else:
             yield f"{key} = {_toml(value)}  # {info.description}"
+    for path, info in by_name:
+        yield from _named_lines(path, info)
     for path, value in nested:
         yield from _section_lines(path, value)
+
+
+def _named_lines(path: str, info: FieldInfo) -> Iterator[str]:
+    """A table of sections by name, commented out: it has no entries by default."""
+    yield f'\n# [{path}."NAME"]  # {info.description}'
+    for key, inner in get_args(info.annotation)[1].model_fields.items():
+        yield f"# {key} =   # {inner.description}"
 
 
 def _toml(value: Any) -> str:
@@ -52,8 +67,21 @@ def settings_page() -> str:
     return (
         "# Settings\n\nGenerated from `schemas/settings.py`. Defaults, then a TOML file (`--config`), then `--set key=value`.\n"
         "`curate settings > curate.toml` writes this file. Secrets come from environment variables only.\n\n"
-        f"```toml\n{settings_toml()}```\n"
+        f"```toml\n{settings_toml()}```\n\n"
+        "## Built-in prices\n\nUS dollars per million tokens, from `schemas/prices.py`. A model that is not here, nor in `[llm.prices]`, has\n"
+        "an unknown price. Set a price of your own where it has changed, or where you pay another:\n"
+        "`--set 'llm.prices.\"gpt-4.1-mini\".prompt=0.4'` (quotes around the name, as it has dots).\n\n"
+        f"{prices_table()}\n"
     )
+
+
+def prices_table() -> str:
+    """The built-in prices with their dates."""
+    lines = [
+        f"| {name} | {price.prompt:.2f} | {price.completion:.2f} | {price.batch:.0%} | {price.as_of} |"
+        for name, price in LIST_PRICES.items()
+    ]
+    return "| model | prompt | completion | batch API | as of |\n|---|---|---|---|---|\n" + "\n".join(lines)
 
 
 def tables_page() -> str:

@@ -1,7 +1,7 @@
 """List prices of well-known language models, each with the date on which it was found; settings override them.
 
-Only names that one vendor sells under are here. Prices without discounts for repeated prompts: a bill can be lower.
-Sources: the vendors' price pages and price lists dated from them, compared with one another. Prices of prompts up to 200,000 tokens.
+Only names that one vendor sells under are here. Sources: public price lists of those dates, compared with one another, and OpenAI's own
+pages for its nano models. Discounts for repeated prompts are left out, so a bill can be lower; prompts are below 200,000 tokens.
 """
 
 from __future__ import annotations

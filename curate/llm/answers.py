@@ -147,6 +147,13 @@ class AnswerStore:
         except sqlite3.Error as error:
             raise self._error(error) from error
 
+    def each(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a SELECT one by one, for results that may not fit into memory."""
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            raise self._error(error) from error
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of several writes or none."""
