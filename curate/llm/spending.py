@@ -10,6 +10,9 @@ from curate.llm.wire import Request
 from schemas.errors import SettingsError
 from schemas.settings import LlmSettings, RoleSettings
 
+Call = Request | tuple[int, int]
+"""A request, or the tokens that its prompt and its answer were estimated to have."""
+
 
 class Spending:
     """Counts against `llm.max_calls` and `llm.budget`: what was paid, and what the calls under way will cost by estimate.
@@ -31,7 +34,7 @@ class Spending:
         self._known = correction(store, role, self._role.model or "")
         self._under_way = self._prompt_under_way = self._completion_under_way = 0
 
-    def take(self, request: Request) -> str:
+    def take(self, request: Call) -> str:
         """Reserve one call: "" when it may be made, else why not."""
         settings = self._settings
         if settings.max_calls is not None and self._calls + self._under_way >= settings.max_calls:
@@ -41,14 +44,14 @@ class Spending:
         self.hold(request)
         return ""
 
-    def hold(self, request: Request) -> None:
+    def hold(self, request: Call) -> None:
         """Reserve a call that was made in an earlier run and is not answered yet: a job of the batch API."""
         prompt, completion = self._expected(request)
         self._under_way += 1
         self._prompt_under_way += prompt
         self._completion_under_way += completion
 
-    def paid(self, request: Request, stored: StoredAnswer) -> None:
+    def paid(self, request: Call, stored: StoredAnswer) -> None:
         """A reserved call was answered, and so paid for; without usage its estimate counts."""
         prompt, completion = self._expected(request)
         self.give_back(request)
@@ -62,14 +65,14 @@ class Spending:
         self._money += cost(self._price, self._channel, real_prompt, real_completion)
         self._known = _learned(self._known, (prompt, completion), (real_prompt, real_completion))
 
-    def give_back(self, request: Request) -> None:
+    def give_back(self, request: Call) -> None:
         """A reserved call came to nothing."""
         prompt, completion = self._expected(request)
         self._under_way -= 1
         self._prompt_under_way -= prompt
         self._completion_under_way -= completion
 
-    def _reserved(self, request: Request) -> float:
+    def _reserved(self, request: Call) -> float:
         """What the calls under way and this one will cost."""
         if self._price is None:
             return 0.0
@@ -81,10 +84,12 @@ class Spending:
             self._known.completion * (self._completion_under_way + completion),
         )
 
-    def _expected(self, request: Request) -> tuple[int, int]:
+    def _expected(self, request: Call) -> tuple[int, int]:
         # Reading a prompt takes time, so only where money is counted.
         if self._settings.budget is None:
             return 0, 0
+        if isinstance(request, tuple):
+            return request
         return estimated_prompt_tokens(request), expected_completion(self._role, request)
 
 
