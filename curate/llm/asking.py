@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from curate.llm.answers import AnswerStore, Purpose, request_key
@@ -40,10 +41,15 @@ class Answer:
 
 
 class Asker(Protocol):
-    """A provider at work for one role during one run of a stage. `calls` counts requests sent, `hits` answers found in the store."""
+    """A provider at work for one role during one run of a stage."""
 
-    calls: int
-    hits: int
+    @property
+    def calls(self) -> int:
+        """Requests sent."""
+
+    @property
+    def hits(self) -> int:
+        """Answers found in the store."""
 
     def settle(self, requests: Iterable[Request], acceptable: Acceptable = bool, attempts: int = ATTEMPTS) -> Generator[Answer]:
         """Ask what the store does not hold, and store each answer as it comes: one `Answer` a request, in any order.
@@ -109,4 +115,10 @@ def purpose(assignment: Assignment, request: Request, *, channel: str, attempt: 
 
 def estimated_prompt_tokens(request: Request) -> int:
     """Tokens of the messages by the built-in estimate, with four for the marks around each message."""
-    return sum(estimate_tokens(message["content"]) + 4 for message in request.messages)
+    return sum(_tokens_of(message["content"]) + 4 for message in request.messages)
+
+
+@lru_cache(maxsize=64)
+def _tokens_of(text: str) -> int:
+    # All requests of a stage share the text of the first message.
+    return estimate_tokens(text)

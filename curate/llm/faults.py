@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -16,8 +17,11 @@ Meaning = Literal["passing", "refused", "hard"]
 
 _HARD_CODES = (401, 402, 403, 404)
 _REFUSING_CODES = (400, 413, 422)
+_LOAD_CODES = (429, 503, 529)
 _NO_QUOTA = ("insufficient_quota", "billing_hard_limit", "exceeded your current quota")
 MAX_RETRY_AFTER_S = 600.0
+_TRY_AGAIN_IN = re.compile(r"(?:try again|retry) in (\d+(?:\.\d+)?) ?(ms|s|m)", re.I)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 _FORMAT_WORDS = ("response_format", "json_schema", "json schema", "json_object", "structured output", "grammar")
 FEATURE_WORDS: dict[str, tuple[str, ...]] = {
@@ -37,7 +41,8 @@ def meaning(error: Exception) -> Meaning:
     if code is None:
         return "passing"
     text = message(error).lower()
-    if code in _HARD_CODES or (code == 429 and any(word in text for word in _NO_QUOTA)):
+    # Some say "quota" of a limit that ends within a minute, and then say when.
+    if code in _HARD_CODES or (code == 429 and any(word in text for word in _NO_QUOTA) and retry_after_s(error) is None):
         return "hard"
     return "refused" if code in _REFUSING_CODES else "passing"
 
@@ -61,6 +66,23 @@ def untaken_feature(error: Exception, used: Iterable[str], proven: bool) -> str 
     return next((feature for feature in used if feature.startswith("json_")), None)
 
 
+def is_rate_limit(error: Exception) -> bool:
+    """Whether the endpoint says that there are too many requests."""
+    return status_code(error) == 429
+
+
+def is_load(error: Exception) -> bool:
+    """Whether the endpoint says that it has too much to do."""
+    return status_code(error) in _LOAD_CODES
+
+
+def is_timeout(error: Exception) -> bool:
+    """Whether no answer came in time."""
+    import openai  # 0.4 s to load
+
+    return isinstance(error, openai.APITimeoutError | TimeoutError)
+
+
 def status_code(error: Exception) -> int | None:
     """HTTP status of the answer, or None when there was none."""
     code = getattr(error, "status_code", None)
@@ -77,19 +99,36 @@ def message(error: Exception) -> str:
 
 
 def retry_after_s(error: Exception, now: datetime | None = None) -> float | None:
-    """Seconds the server asked to wait (a number or an HTTP date), at most ten minutes; None when it did not ask."""
+    """Seconds the server asked to wait, at most ten minutes; None when it did not ask.
+
+    Read from `retry-after-ms`, `retry-after` (a number or an HTTP date), or a message like "try again in 1.5s".
+    """
     response = getattr(error, "response", None)
-    value = response.headers.get("retry-after") if response is not None else None
-    if not value:
-        return None
+    headers = response.headers if response is not None else {}
+    seconds = _number(headers.get("retry-after-ms"), 0.001)
+    if seconds is None:
+        value = headers.get("retry-after")
+        seconds = _number(value)
+        if seconds is None and value:
+            seconds = _until(value, now or datetime.now(UTC))
+    if seconds is None and status_code(error) in _LOAD_CODES and (said := _TRY_AGAIN_IN.search(str(error))):
+        seconds = _number(said[1], _SECONDS[said[2].lower()])
+    return None if seconds is None else min(max(seconds, 0.0), MAX_RETRY_AFTER_S)
+
+
+def _number(value: str | None, unit: float = 1.0) -> float | None:
     try:
-        seconds = float(value)
+        number = float(value) * unit if value else None
     except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - (now or datetime.now(UTC))).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if seconds == seconds else None  # noqa: PLR0124 (NaN)
+        return None
+    return None if number is None or math.isnan(number) else number
+
+
+def _until(value: str, now: datetime) -> float | None:
+    try:
+        return (parsedate_to_datetime(value) - now).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 def shown_url(url: str) -> str:
@@ -114,6 +153,9 @@ def provider_error(error: Exception, role: str, settings: RoleSettings) -> Provi
     elif code == 404:
         what = f"{url} has no model {settings.model!r} or is no chat endpoint (404: {message(error)})"
         step = f"check {where}.model and {where}.base_url (it usually ends in /v1)"
+    elif code == 429 and meaning(error) != "hard":
+        what = f"{url} answers none of the requests, it says that they are too many ({code}: {message(error)})"
+        step = f"lower {where}.concurrency or wait, then run the same command again; answers already given are kept"
     elif code in (402, 429):
         what = f"{url} says that the quota is used up ({code}: {message(error)})"
         step = "raise the quota, then run the same command again; answers already given are kept"

@@ -49,22 +49,27 @@ def call_parameters(
     return parameters, used
 
 
-def read_completion(completion: Any, seconds: float) -> StoredAnswer:
-    """The answer in a chat completion. Raises ValueError when a server sends something else with status 200."""
-    choices = getattr(completion, "choices", None)
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    said = getattr(choice, "message", None)
+def read_completion(completion: object, seconds: float) -> StoredAnswer:
+    """The answer in a chat completion, read from JSON. Raises ValueError when a server sends something else with status 200."""
+    said = _part(_first(_part(completion, "choices")), "message")
     if said is None:
         raise ValueError("the server sent no chat completion")
-    text = getattr(said, "content", None)
-    usage = getattr(completion, "usage", None)
+    text, usage = _part(said, "content"), _part(completion, "usage")
     return StoredAnswer(
         text=clean_text(text) if isinstance(text, str) else "",
-        finish_reason=str(getattr(choice, "finish_reason", None) or ""),
+        finish_reason=str(_part(_first(_part(completion, "choices")), "finish_reason") or ""),
         seconds=round(seconds, 3),
-        prompt_tokens=_count(getattr(usage, "prompt_tokens", None)),
-        completion_tokens=_count(getattr(usage, "completion_tokens", None)),
+        prompt_tokens=_count(_part(usage, "prompt_tokens")),
+        completion_tokens=_count(_part(usage, "completion_tokens")),
     )
+
+
+def _part(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else None
 
 
 def _count(value: object) -> int | None:
