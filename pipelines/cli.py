@@ -2,82 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from curate import __version__
-from schemas.errors import CurateError, Interrupted
+from pipelines.exits import Commands, stopped_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pipelines.runner import Build
+    from schemas.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-INTERRUPTED = "interrupted: everything finished so far is kept; run the same command again to go on"
-
-
-@contextmanager
-def stopped_at_once() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the process on the spot, with exit code 130.
-
-    A build survives being killed at any instant, so nothing is gained by unwinding, and a query engine that
-    turns the signal into an error of its own, or waits for its threads, cannot get in the way.
-    """
-
-    def stop(_signal: int, _frame: object) -> None:
-        shown = "\x1b[?25h\n" if sys.stderr.isatty() else ""  # the progress bar hides the cursor
-        os.write(2, f"{shown}{INTERRUPTED}\n".encode())
-        os._exit(Interrupted.exit_code)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def errors_to_exit_codes() -> Iterator[None]:
-    """Print an error of ours without a traceback and exit with its code; Ctrl-C exits with 130."""
-    try:
-        yield
-    except CurateError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo(INTERRUPTED, err=True)
-        sys.exit(Interrupted.exit_code)
-    except BrokenPipeError:
-        # The reader of our output went away (`curate show … | head`): not a fault.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-
-
-class Commands(click.Group):
-    """A group whose commands turn our errors into exit codes and keep the order they are defined in."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command inside `errors_to_exit_codes`."""
-        with errors_to_exit_codes():
-            return super().invoke(ctx)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """In the order of the work, not of the alphabet."""
-        return list(self.commands)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -96,6 +37,18 @@ def build_options(command: F) -> F:
             click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. chunk.max_tokens=512."),
             click.option("--until", metavar="STAGE", help="Stop after this stage."),
             click.option("--force", multiple=True, metavar="STAGE", help="Run this stage even if nothing changed."),
+            click.option(
+                "--budget",
+                type=click.FloatRange(0),
+                metavar="DOLLARS",
+                help="Stop asking language models at this sum (llm.budget).",
+            ),
+            click.option(
+                "--max-calls", type=click.IntRange(0), help="Stop asking language models after so many calls (llm.max_calls)."
+            ),
+            click.option(
+                "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for row-parallel work."
+            ),
             click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout."),
         ]
     ):
@@ -105,20 +58,21 @@ def build_options(command: F) -> F:
 
 @main.command()
 @build_options
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for row-parallel work.")
-def build(as_json: bool, workers: int, **options: Any) -> None:
+def build(as_json: bool, **options: Any) -> None:
     """Build a dataset from documents (folders, files, hf://name); run it again to go on or to update."""
+    from pipelines.bill import bookmark
     from pipelines.console import BuildConsole, print_summary
     from pipelines.look import as_json as to_json
     from pipelines.report import write_report
     from pipelines.runner import run_build
 
-    wanted = _build(workers=workers, **options)
+    wanted = _build(**options)
+    before = bookmark(wanted.folder)
     with stopped_at_once(), BuildConsole() as console:
         try:
             run_build(wanted, console)
         finally:
-            report = write_report(wanted.folder, wanted.settings) if (wanted.folder / "curate.duckdb").is_file() else None
+            report = write_report(wanted.folder, wanted.settings, before) if (wanted.folder / "curate.duckdb").is_file() else None
     if report is None:
         return
     click.echo(to_json(report)) if as_json else print_summary(report, str(wanted.folder))
@@ -126,17 +80,18 @@ def build(as_json: bool, workers: int, **options: Any) -> None:
 
 @main.command()
 @build_options
-def plan(as_json: bool, **options: Any) -> None:
-    """Say which stages would run and why, without running any."""
+@click.option("--no-count", is_flag=True, help="Do not run the free stages (ingest to chunk) to count calls.")
+def plan(as_json: bool, no_count: bool, **options: Any) -> None:
+    """Say which stages would run and why, and what language models would cost, without asking any."""
+    from pipelines.console import BuildConsole
+    from pipelines.costs import plan_with_costs
     from pipelines.look import as_json as to_json
-    from pipelines.runner import plan as plan_build
+    from pipelines.plan_text import plan_lines, plan_values
 
-    planned = plan_build(_build(**options))
-    if as_json:
-        click.echo(to_json([{"stage": name, "reasons": list(reasons)} for name, reasons in planned]))
-        return
-    for name, reasons in planned:
-        click.echo(f"{name:<13} {', '.join(reasons) if reasons else 'unchanged'}")
+    wanted = _build(**options)
+    with stopped_at_once(), BuildConsole() as console:
+        planned = plan_with_costs(wanted, count=not no_count, listener=console)
+    click.echo(to_json(plan_values(planned)) if as_json else "\n".join(plan_lines(planned)))
 
 
 def look_options(command: F) -> F:
@@ -198,6 +153,29 @@ def sql(folder: Path, query: str, as_json: bool) -> None:
     from pipelines.look import sql as rows
 
     _print(rows(folder, query), as_json)
+
+
+@main.command()
+@look_options
+@click.option("--export", "export_file", type=FILE, metavar="FILE", help="Write all answers to FILE (JSON lines; .gz packs it).")
+@click.option(
+    "--import", "import_file", type=FILE, metavar="FILE", help="Take the answers of an exported FILE: they cost nothing here."
+)
+@click.option("--config", type=FILE, help="Settings file with prices (else those of the last build).")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, such as a price.")
+def llm(folder: Path, as_json: bool, export_file: Path | None, import_file: Path | None, **options: Any) -> None:
+    """What language models have cost a build: calls, tokens, money, hits; share the answers with a team."""
+    from pipelines.bill import bill, bill_lines, exchange, with_prices_of_build
+    from pipelines.look import as_json as to_json
+    from schemas.settings import load_settings
+
+    settings = with_prices_of_build(folder, load_settings(options["config"], options["sets"]).llm)
+    if export_file or import_file:
+        done = exchange(folder, export_file, import_file)
+        click.echo(to_json(done) if as_json else "\n".join(f"{count:,} answers {what}" for what, count in done.items()))
+        return
+    found = bill(folder, settings)
+    click.echo(to_json(found) if as_json else "\n".join(bill_lines(found)))
 
 
 @main.command()
@@ -267,17 +245,30 @@ def settings() -> None:
 
 
 def _build(**options: Any) -> Build:
+    from curate.llm.spending import check_budget
     from pipelines.runner import Build
-    from schemas.settings import load_settings
 
+    settings = _settings(**options)
+    # Said now, not after an hour of other stages.
+    check_budget(settings.llm)
     return Build(
         sources=tuple(options["sources"]),
         folder=options["out"],
-        settings=load_settings(options["config"], options["sets"]),
+        settings=settings,
         until=options["until"],
         force=tuple(options["force"]),
-        workers=options.get("workers", 1),
+        workers=options["workers"],
     )
+
+
+def _settings(**options: Any) -> Settings:
+    from schemas.settings import load_settings
+
+    sets = list(options["sets"])
+    for name in ("budget", "max_calls"):
+        if options[name] is not None:
+            sets.append(f"llm.{name}={options[name]}")
+    return load_settings(options["config"], sets)
 
 
 def _print(rows: list[dict[str, Any]], as_json: bool) -> None:

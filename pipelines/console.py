@@ -150,6 +150,10 @@ def print_summary(report: Mapping[str, Any], folder: str) -> None:
         print(f"{row['stage']:<13} {'' if read is None else f'{read:,} → '}{kept} ({row['rejected']:,}, {row['quarantined']:,})")
         for reason, count in sorted(row["reasons"].items(), key=lambda item: (-item[1], item[0])):
             print(f"{'':<15}{count:,} {reason}")
+    if report["llm"]:
+        from pipelines.bill import section_line
+
+        print(printable(section_line(report["llm"])))
     if report["dataset"]:
         print(f"\ndataset: {printable(folder)}/dataset")
         for name, counts in report["dataset"].items():

@@ -8,13 +8,17 @@ from typing import Any
 
 from curate import __version__
 from curate.store import open_store
+from pipelines.bill import section
 from pipelines.look import status
 from schemas.manifest import MANIFEST_NAME, read_manifest
 from schemas.settings import Settings
 
 
-def build_report(folder: Path, settings: Settings) -> dict[str, Any]:
-    """Stages, audits, dataset counts and settings of a build folder."""
+def build_report(folder: Path, settings: Settings, answers_before: int = 0) -> dict[str, Any]:
+    """Stages, audits, dataset counts, what language models cost, and settings of a build folder.
+
+    `answers_before` is the `bookmark` taken before the build: what came after it is this build's.
+    """
     stages = status(folder)
     with open_store(folder, read_only=True) as store:
         audits = store.rows("SELECT * FROM audit_results ORDER BY claim") if "audit_results" in store.tables() else []
@@ -25,13 +29,14 @@ def build_report(folder: Path, settings: Settings) -> dict[str, Any]:
         "stages": stages,
         "audits": audits,
         "dataset": counts,
+        "llm": section(folder, settings.llm, answers_before),
         "settings": settings.model_dump(mode="json", by_alias=True),
     }
 
 
-def write_report(folder: Path, settings: Settings) -> dict[str, Any]:
+def write_report(folder: Path, settings: Settings, answers_before: int = 0) -> dict[str, Any]:
     """Write `report.json` into the build folder and return it."""
-    report = build_report(folder, settings)
+    report = build_report(folder, settings, answers_before)
     temporary = folder / "report.json.tmp"
     temporary.write_text(json.dumps(report, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(folder / "report.json")

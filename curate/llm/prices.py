@@ -42,10 +42,10 @@ def cost(price: Price, channel: str, prompt_tokens: float, completion_tokens: fl
 
 
 def dollars(amount: float | None) -> str:
-    """An amount for people: cents from one dollar on, three significant digits below."""
+    """An amount for people: in cents, with more digits where that would hide it."""
     if amount is None:
         return "unknown"
-    if amount == 0 or amount >= 1:
+    if amount >= 1 or amount == round(amount, 2):
         return f"${amount:,.2f}"
     return f"${amount:.3g}" if amount >= 0.0001 else f"${amount:.7f}".rstrip("0").rstrip(".")
 

@@ -82,7 +82,7 @@ def test_the_same_bytes_from_another_folder_order_hash_seed_and_workers(corpus: 
 def test_filter_settings_run_only_filter_and_what_follows(corpus: Path, built: Path, tmp_path: Path) -> None:
     shutil.copytree(built, tmp_path / "curated")
     done = run_curate("plan", corpus, "--set", "filter.min_question_words=5", "--json", cwd=tmp_path)
-    planned = {row["stage"]: row["reasons"] for row in json.loads(done.stdout)}
+    planned = {row["stage"]: row["reasons"] for row in json.loads(done.stdout)["stages"]}
     assert planned["filter"] == ["filter.min_question_words 3 → 5"]
     assert [name for name, reasons in planned.items() if not reasons] == list(STAGE_NAMES[: STAGE_NAMES.index("filter")])
     done = run_curate("build", corpus, "--set", "filter.min_question_words=5", cwd=tmp_path)
