@@ -16,11 +16,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from curate.stage import Stage
+from schemas.manifest import file_sha256
 from schemas.settings import Settings
 
 OURS = ("curate", "schemas")
-# Values of settings are compared themselves; wordings of errors shape no row.
-NOT_SHAPING = ("schemas.settings", "schemas.errors")
+# Values of settings are compared themselves; wordings of errors and prices shape no row.
+NOT_SHAPING = ("schemas.settings", "schemas.errors", "schemas.prices")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def fingerprint(stage: Stage, settings: Settings, inputs: Mapping[str, str]) -> 
     return Fingerprint(
         code=code_digest(f"curate.{stage.name}"),
         libraries={name: _version(name) for name in sorted(stage.libraries)},
-        files={name: _text_digest(name) for name in sorted(stage.files)} | _tokenizer(stage, settings),
+        files={name: _text_digest(name) for name in sorted(stage.files)}
+        | _tokenizer(stage, settings)
+        | _named_files(stage, settings),
         settings=used_settings(settings, stage.settings),
         inputs=dict(inputs),
     )
@@ -114,6 +117,19 @@ def _tokenizer(stage: Stage, settings: Settings) -> dict[str, str]:
     from curate.chunk.tokens import tokenizer_sha256
 
     return {"chunk.tokenizer": tokenizer_sha256(name)}
+
+
+def _named_files(stage: Stage, settings: Settings) -> dict[str, str]:
+    """Files that settings name count by their content; one that is missing is for the stage to complain of."""
+    found: dict[str, str] = {}
+    for section in stage.settings:
+        value = settings.section(section)
+        for field, info in type(value).model_fields.items() if isinstance(value, BaseModel) else ():
+            extra, name = info.json_schema_extra, getattr(value, field)
+            if isinstance(extra, dict) and extra.get("names_file") and name is not None:
+                path = Path(name)
+                found[f"{section}.{field}"] = file_sha256(path) if path.is_file() else "missing"
+    return found
 
 
 def _text_digest(name: str) -> str:

@@ -39,6 +39,9 @@ class Manifest(BaseModel):
     negatives: int = Field(description="Negatives a triplet row.")
     counts: dict[str, dict[str, int]] = Field(description="Rows by format and split.")
     rejected: dict[str, dict[str, int]] = Field(description="Rejected and quarantined rows by stage and reason.")
+    prompts: dict[str, int] = Field(
+        default={}, description="Questions of a language model by the beginning of their prompt's sha256."
+    )
     notes: list[str] = Field(description="What a reader must know, in sentences.")
     files: dict[str, FileEntry] = Field(description="Every other file of the folder, by relative POSIX path.")
 

@@ -63,7 +63,10 @@ class Reason(StrEnum):
     )
     QUESTION_BEYOND_COUNT = "question_beyond_count", "the model gave more questions than were asked for"
     QUESTION_REPEATED = "question_repeated", "the same question for the same chunk again"
+    QUESTION_IS_EXAMPLE = "question_is_example", "equals or nearly equals a real query of `generate.examples`"
+    QUESTION_NEEDS_ONE_CHUNK = "question_needs_one_chunk", "meant to need two chunks, but the evidence lies in one"
     # filter
+    QUESTION_PART_REJECTED = "question_part_rejected", "needs several chunks, and its row for another one was rejected"
     QUESTION_TOO_SHORT = "question_too_short", "fewer words than `filter.min_question_words`"
     QUESTION_TOO_LONG = "question_too_long", "more words than `filter.max_question_words`"
     PASSAGE_TOO_SHORT = "passage_too_short", "fewer words than `filter.min_passage_words`"

@@ -275,6 +275,13 @@ class RoleSettings(Section):
         60.0, ge=0, description="Seconds a build waits for a batch before it goes on without.", json_schema_extra=_HOW
     )
     batch_poll_s: float = Field(10.0, gt=0, description="Seconds between two looks at a batch.", json_schema_extra=_HOW)
+    batch_requests: int = Field(
+        50_000,
+        ge=1,
+        le=50_000,
+        description="Requests in one batch, at most; fewer where the endpoint limits the tokens that wait.",
+        json_schema_extra=_HOW,
+    )
     local_batch: int = Field(
         16, ge=1, description="Passages at a time in this process; halved when memory runs out.", json_schema_extra=_HOW
     )

@@ -131,6 +131,10 @@ class Questions(Table):
     origin: str = pa.Field(isin=list(ORIGINS))
     model: str = pa.Field(nullable=True)
     """The language model that wrote it; null unless origin is llm."""
+    prompt: str = pa.Field(nullable=True)
+    """First 16 hex digits of the sha256 of the prompt that asked for it; null unless origin is llm."""
+    group_id: str = pa.Field(nullable=True)
+    """Shared by the rows of one question that needs several chunks, one row a chunk with its own evidence; else null."""
     train_only: bool
     """Stands verbatim in the passage by design: usable in training, never as a dev or test query."""
     imported_pair_id: str = pa.Field(nullable=True)

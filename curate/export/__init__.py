@@ -122,6 +122,7 @@ def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: lis
         negatives=settings.mine.negatives,
         counts=counts,
         rejected=reasons,
+        prompts=dict(context.reader.query("export_prompts").rows()),
         notes=list(_notes(counts)),
         files={},
     )
@@ -143,9 +144,6 @@ def shaping_settings(settings: Settings) -> dict[str, Any]:
     """All settings that shape rows, as JSON values, without paths of this machine."""
     values: dict[str, Any] = {"seed": settings.seed}
     values |= {name: _shaping(settings.section(name)) for name in SHAPING}
-    tokenizer = settings.chunk.tokenizer
-    if tokenizer is not None and Path(tokenizer).is_absolute():
-        values["chunk"]["tokenizer"] = Path(tokenizer).name
     return values
 
 
@@ -156,9 +154,16 @@ def _shaping(section: BaseModel) -> dict[str, Any]:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("shapes_rows") is False:
             del values[name]
+        elif isinstance(extra, dict) and (extra.get("names_file") or extra.get("may_be_path")) and values[name] is not None:
+            values[name] = _bare(values[name])
         elif isinstance(value := getattr(section, name), BaseModel):
             values[name] = _shaping(value)
     return values
+
+
+def _bare(path: str) -> str:
+    """The name of a file or folder without its place on this machine; hub ids stay whole."""
+    return Path(path).name if Path(path).is_absolute() else path
 
 
 def _entries(folder: Path, rows: Mapping[str, int]) -> dict[str, FileEntry]:
@@ -196,5 +201,6 @@ STAGE = Stage(
         "sql/export_rejected.sql",
         "sql/export_split_method.sql",
         "sql/export_origins.sql",
+        "sql/export_prompts.sql",
     ),
 )

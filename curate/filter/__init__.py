@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from curate.filter.anchors import Anchor, conflicts
+from curate.filter.anchors import Anchor, conflicts, incomplete
 from curate.filter.gates import is_measured, judge
 from curate.stage import Batch, Context, Rejection, Stage, content_id
 from schemas.reasons import Reason
@@ -21,15 +21,22 @@ def produce(context: Context) -> Iterator[Batch]:
     total = context.reader.count("questions")
     done = 0
     left: list[Anchor] = []
+    broken: set[str] = set()
     for rows in _pages(context):
         verdicts = [judge(row, context.settings.filter) for row in rows]
+        broken |= {
+            row["group_id"] for row, verdict in zip(rows, verdicts, strict=True) if verdict is not None and row["group_id"]
+        }
         left += [_anchor(row) for row, verdict in zip(rows, verdicts, strict=True) if verdict is None]
         done += len(rows)
         context.progress(done, total)
         yield Batch("pairs", rejected=[verdict for verdict in verdicts if verdict is not None])
     kept = {anchor.question_id for anchor in left}
     dropped: list[Rejection] = []
-    for anchor, reason, detail in conflicts(left, context.settings.filter.duplicate_threshold):
+    parts = list(incomplete(left, broken))
+    gone = {anchor.question_id for anchor, _, _ in parts}
+    whole = [anchor for anchor in left if anchor.question_id not in gone]
+    for anchor, reason, detail in (*parts, *conflicts(whole, context.settings.filter.duplicate_threshold)):
         kept.discard(anchor.question_id)
         dropped.append(_rejection(anchor, reason, detail))
     yield Batch("pairs", rejected=sorted(dropped, key=lambda rejection: rejection.key))
@@ -55,6 +62,7 @@ def _anchor(row: dict[str, Any]) -> Anchor:
         split=row["split"],
         origin=row["origin"],
         measured=is_measured(row),
+        group_id=row["group_id"],
     )
 
 

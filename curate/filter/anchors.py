@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from curate.filter.likeness import Known, frequencies, likeness
@@ -29,6 +29,8 @@ class Anchor:
     origin: str
     measured: bool
     """Scored or labelled by the user: the row is about the pair of texts, so a repeated anchor is no fault."""
+    group_id: str | None = None
+    """Shared by the rows of one question that needs several chunks."""
 
 
 Decision = tuple[Anchor, Reason, str]
@@ -56,6 +58,13 @@ def conflicts(anchors: Iterable[Anchor], threshold: float) -> Iterator[Decision]
     yield from _near_equal_anchors(units, threshold)
 
 
+def incomplete(anchors: Iterable[Anchor], rejected: Container[str]) -> Iterator[Decision]:
+    """Rows of questions that need several chunks when the row for one of them is gone; `rejected` holds the groups' ids."""
+    for anchor in anchors:
+        if anchor.group_id is not None and anchor.group_id in rejected:
+            yield anchor, Reason.QUESTION_PART_REJECTED, f"group {anchor.group_id}"
+
+
 def _preference(anchor: Anchor) -> tuple[int, int, str]:
     return (_ORIGINS[anchor.origin], _SPLITS_NEAR[anchor.split], anchor.question_id)
 
@@ -70,6 +79,9 @@ def _equal_anchors(group: Sequence[Anchor]) -> Iterator[Decision]:
             same = anchor.chunk_cluster_id in clusters
             reason = Reason.QUESTION_NEAR_DUPLICATE if same else Reason.ANCHOR_AMBIGUOUS
             yield anchor, reason, f"equals imported {kept[0].question_id}"
+        return
+    if len({anchor.group_id or anchor.question_id for anchor in generated}) == 1:
+        # One question, with a row for each chunk that it needs.
         return
     passages = len({anchor.chunk_cluster_id for anchor in generated})
     if passages > 1:

@@ -6,25 +6,26 @@ One row in is a chunk or an imported pair; one row out is a candidate question. 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from curate.generate.across import across_request, read_across
+from curate.generate.answering import STAGE_NAME, Answers, counted, settled
+from curate.generate.brief import brief_of
+from curate.generate.examples import Guard
 from curate.generate.extractive import Work, extract_batch
 from curate.generate.frequencies import Frequencies, count_frequencies
-from curate.generate.parse import is_usable
 from curate.generate.passage import Candidate, Passage
-from curate.generate.prompted import PROMPT_FILE, question_request, read_answer
-from curate.generate.rows import question_row
+from curate.generate.prompt import ACROSS_FILE, PROMPT_FILE
+from curate.generate.prompted import Read, Reader, question_request
+from curate.generate.rows import EXTRACTIVE, question_row
 from curate.generate.sources import Sources, imported_questions, question_sources
-from curate.llm import Answer, AnswerStore, Asker, Request, Role, open_asker
+from curate.generate.turns import chunks_that_ask, groups
 from curate.stage import Batch, Context, Rejection, Stage
 from schemas.reasons import Reason
 
 ROWS_A_BATCH = 1000
-ROLE: Role = "generator"
 
 
 @dataclass(frozen=True)
@@ -38,61 +39,26 @@ class _Asked:
 
 
 def produce(context: Context) -> Iterator[Batch]:
-    """Rows of `questions`: the user's own first, then chunk by chunk."""
+    """Rows of `questions`: the user's own first, then chunk by chunk, then those that need two chunks."""
     yield from imported_questions(context)
-    with _client(context) as client:
-        pairs = _without_model(context) if client is None else _with_model(context, client)
-        with closing(pairs):
-            yield from _batches(context, pairs)
-        if client is not None:
-            _report(context, client)
-
-
-def _report(context: Context, client: Asker) -> None:
-    context.note(f"LLM: {_counted(client.calls, 'call')} made, {_counted(client.hits, 'answer')} from the store.")
-    if context.owed:
-        chunks = _counted(len(context.owed), "chunk")
-        context.note(f"The model left {chunks} unanswered; run the same command again to ask for just what is missing.")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-@contextmanager
-def _client(context: Context) -> Iterator[Asker | None]:
-    settings = context.settings.llm.generator
-    if settings.model is None:
+    brief = brief_of(context.settings)
+    examples = brief.examples
+    guard = Guard(examples.queries) if examples and not brief.settings.examples_in_training else None
+    reader = Reader(brief, context.settings.llm.generator.model or "", guard)
+    if context.settings.llm.generator.model is None:
         context.note("No language model configured (llm.generator.model): questions are extractive only.")
-        yield None
+        yield from _batches(context, reader, None)
         return
-    with AnswerStore(Path(context.folder)) as store:
-        yield open_asker(ROLE, context.settings.llm, store, stage=STAGE.name)
+    with settled(context, brief) as answers:
+        yield from _batches(context, reader, answers)
+        yield from _across(context, reader, answers)
+    _report_missing(context)
 
 
-def _without_model(context: Context) -> Generator[tuple[_Asked, Answer | None]]:
-    for asked in _extracted(context):
-        yield asked, None
-
-
-def _with_model(context: Context, client: Asker) -> Generator[tuple[_Asked, Answer | None]]:
-    """Each passage with its answer, in order; requests run ahead of what is yielded."""
-    waiting: deque[_Asked] = deque()
-    generate = context.settings.generate
-
-    def requests() -> Iterator[Request]:
-        for asked in _extracted(context):
-            waiting.append(asked)
-            if asked.passage is not None:
-                yield question_request(asked.passage, most=generate.questions_per_chunk, seed=context.settings.seed)
-
-    with closing(client.settle(requests(), is_usable)) as answers:
-        for answer in answers:
-            while waiting[0].passage is None:
-                yield waiting.popleft(), None
-            yield waiting.popleft(), answer
-    while waiting:
-        yield waiting.popleft(), None
+def _report_missing(context: Context) -> None:
+    if context.owed:
+        missing = counted(len(context.owed), "request")
+        context.note(f"The model left {missing} unanswered; run the same command again to ask for just what is missing.")
 
 
 def _extracted(context: Context) -> Iterator[_Asked]:
@@ -114,55 +80,73 @@ def _extracted(context: Context) -> Iterator[_Asked]:
         yield _Asked(None, rejected=sources.rejected, others=sources.chunks - len(sources.passages))
 
 
-def _batches(context: Context, pairs: Iterator[tuple[_Asked, Answer | None]]) -> Iterator[Batch]:
-    rows: list[dict[str, Any]] = []
-    rejected: list[Rejection] = []
-    done, total = 0, context.reader.count("chunks")
-    for asked, answer in pairs:
+def _batches(context: Context, reader: Reader, answers: Answers | None) -> Iterator[Batch]:
+    made = Read([], [])
+    before = answers.asked if answers is not None else 0
+    done, total = before, before + context.reader.count("chunks")
+    for asked in _extracted(context):
         if asked.passage is None:
-            rejected += asked.rejected
+            made.rejected.extend(asked.rejected)
             done += asked.others
+            context.progress(done, total)
         else:
             done += 1
-            _take(context, asked.passage, asked.candidates, answer, (rows, rejected))
-        # A model takes seconds for a chunk, the extractive styles milliseconds.
-        if answer is not None or asked.passage is None:
-            context.progress(done, total)
-        if len(rows) + len(rejected) >= ROWS_A_BATCH:
-            yield Batch("questions", rows, rejected)
-            rows, rejected = [], []
-    yield Batch("questions", rows, rejected)
+            _take(context, reader, asked.passage, _extractive(reader, asked.passage, asked.candidates, made), (answers, made))
+        if len(made.rows) + len(made.rejected) >= ROWS_A_BATCH:
+            yield Batch("questions", made.rows, made.rejected)
+            made = Read([], [])
+    yield Batch("questions", made.rows, made.rejected)
+
+
+def _extractive(reader: Reader, passage: Passage, candidates: list[Candidate], made: Read) -> list[dict[str, Any]]:
+    """Rows of the candidates that are no copies of the user's own queries."""
+    rows = [question_row(passage.chunk_id, candidate, EXTRACTIVE) for candidate in candidates]
+    if reader.guard is None:
+        return rows
+    copied = {row["question_id"] for row in rows if reader.guard.holds(row["question"])}
+    made.rejected.extend(
+        Rejection(row["question_id"], Reason.QUESTION_IS_EXAMPLE, row=_known(row)) for row in rows if row["question_id"] in copied
+    )
+    return [row for row in rows if row["question_id"] not in copied]
 
 
 def _take(
-    context: Context,
-    passage: Passage,
-    candidates: list[Candidate],
-    answer: Answer | None,
-    out: tuple[list[dict[str, Any]], list[Rejection]],
+    context: Context, reader: Reader, passage: Passage, own: list[dict[str, Any]], out: tuple[Answers | None, Read]
 ) -> None:
-    rows, rejected = out
-    own = [question_row(passage.chunk_id, candidate, origin="extractive") for candidate in candidates]
-    if answer is not None:
-        read = read_answer(
-            passage,
-            answer,
-            [candidate.question for candidate in candidates],
-            most=context.settings.generate.questions_per_chunk,
-            model=context.settings.llm.generator.model or "",
-        )
-        own += read.rows
-        rejected += read.rejected
+    """Add what both generators have for a passage, or that they have nothing."""
+    answers, made = out
+    failure = False
+    if answers is not None:
+        answer = answers.of(question_request(passage, reader.brief))
+        read = reader.read(passage, answer, [row["question"] for row in own])
+        own = own + read.rows
+        made.rejected.extend(read.rejected)
+        failure = bool(answer.failure)
         if answer.owed:
             context.owed.append(answer.key)
-    if own:
-        rows += own
-    elif answer is None or not answer.failure:
-        rejected.append(Rejection(passage.chunk_id, Reason.CHUNK_WITHOUT_QUESTION, row={"text": passage.text}))
+    made.rows.extend(own)
+    if not own and not failure:
+        made.rejected.append(Rejection(passage.chunk_id, Reason.CHUNK_WITHOUT_QUESTION, row={"text": passage.text}))
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("chunk_id", "question", "style", "origin")}
+
+
+def _across(context: Context, reader: Reader, answers: Answers) -> Iterator[Batch]:
+    made = Read([], [])
+    for group in groups(context, chunks_that_ask(context), reader.brief):
+        answer = answers.of(across_request(group, reader.brief))
+        read = read_across(reader, group, answer, ())
+        made.rows.extend(read.rows)
+        made.rejected.extend(read.rejected)
+        if answer.owed:
+            context.owed.append(answer.key)
+    yield Batch("questions", made.rows, made.rejected)
 
 
 STAGE = Stage(
-    name="generate",
+    name=STAGE_NAME,
     reads=("documents", "document_clusters", "chunks", "chunk_clusters", "imported_pairs"),
     writes=("questions",),
     produce=produce,
@@ -170,6 +154,7 @@ STAGE = Stage(
     libraries=("PyStemmer", "sentencex"),
     files=(
         PROMPT_FILE,
+        ACROSS_FILE,
         "sql/question_sources.sql",
         "sql/question_blocks.sql",
         "sql/question_pairs.sql",

@@ -31,14 +31,9 @@ def extract_batch(work: Work) -> list[list[Candidate]]:
     return [extract(passage, work) for passage in work.passages]
 
 
-def justified(tokens: int, most: int) -> int:
-    """How many questions a passage of so many tokens can bear: one, and one more for every 60."""
-    return min(most, 1 + tokens // 60)
-
-
 def extract(passage: Passage, work: Work) -> list[Candidate]:
-    """At most `justified` candidates; for dev and test only those that do not stand in the passage."""
-    count = justified(passage.tokens, work.most)
+    """At most as many candidates as the passage bears; for dev and test only those that do not stand in the passage."""
+    count = passage.bears(work.most)
     train = passage.split == "train"
     ranked: list[Candidate] = []
     found = sentences(passage)

@@ -65,6 +65,21 @@ def parse_answer(text: str) -> list[Item]:
     return _from_lines(text)
 
 
+def json_objects(text: str) -> Iterator[dict[str, Any]]:
+    """Every complete JSON object in the text, those inside lists and objects after the one around them."""
+    waiting = list(_json_values(_FENCE.sub("", _THOUGHT.sub("", text[:_LONGEST_READ])).strip()))
+    for value in waiting[:_JSON_TRIES]:
+        yield from _objects(value, 0)
+
+
+def _objects(value: Any, depth: int) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    if depth <= _DEEPEST and isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _objects(part, depth + 1)
+
+
 def is_usable(text: str) -> bool:
     """Whether at least one question can be read out of the answer."""
     return any(item.question for item in parse_answer(text))
@@ -138,11 +153,12 @@ def _first_text(fields: dict[str, Any], names: tuple[str, ...]) -> str | None:
         if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
             value = " ".join(value)
         if isinstance(value, str):
-            return _side_text(value)
+            return side_text(value)
     return None
 
 
-def _side_text(value: str) -> str | None:
+def side_text(value: str) -> str | None:
+    """An answer or a quote in one line; None without words."""
     text = " ".join(clean_text(value).split())
     return text if words(text) else None
 
@@ -175,7 +191,7 @@ def _from_lines(text: str) -> list[Item]:
         if not bare or _JSON_LINE.match(bare):
             continue
         if items and (match := _ANSWER_LINE.match(bare) or _EVIDENCE_LINE.match(bare)):
-            items[-1] = _with_side_text(items[-1], bare, match)
+            items[-1] = _withside_text(items[-1], bare, match)
             continue
         if _QUESTION_HEADER.match(bare):
             header_before = True
@@ -194,11 +210,11 @@ def _from_lines(text: str) -> list[Item]:
 
 def _question_and_answer(line: str) -> tuple[str, str | None]:
     parts = _ANSWER_INSIDE.split(line, maxsplit=1)
-    return clean_question(parts[0]), _side_text(parts[1]) if len(parts) > 1 else None
+    return clean_question(parts[0]), side_text(parts[1]) if len(parts) > 1 else None
 
 
-def _with_side_text(item: Item, line: str, match: re.Match[str]) -> Item:
-    value = _side_text(line[match.end() :])
+def _withside_text(item: Item, line: str, match: re.Match[str]) -> Item:
+    value = side_text(line[match.end() :])
     if _EVIDENCE_LINE.match(line):
         return Item(item.question, item.style, item.answer, item.evidence or value)
     return Item(item.question, item.style, item.answer or value, item.evidence)

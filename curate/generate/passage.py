@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from curate.text import normalise
+from curate.generate.vocabulary import terms_of
+from curate.text import is_unspaced, normalise
 
 _BLANK_LINE = re.compile(r"\n\s*\n")
+_TERMS_A_QUESTION = 18
+_CHARACTERS_A_QUESTION = 30
 _PROSE = ("paragraph", "list_item", "quote")
 
 
@@ -31,6 +34,16 @@ class Passage:
     """Sections of the whole corpus whose last heading reads like this one's."""
     path_sections: int
     """Sections of the whole corpus with all of the same headings."""
+
+    def bears(self, most: int) -> int:
+        """How many questions it can bear: one, and one more for every 18 distinct terms, at most `most`.
+
+        Distinct terms tell how much is said: a long table of the same words is worth no more questions than a short one. English prose of
+        150 tokens holds about 45. Where words are not separated by spaces, one more for every 30 distinct characters.
+        """
+        if is_unspaced(self.text):
+            return min(most, 1 + len(set(self.text)) // _CHARACTERS_A_QUESTION)
+        return min(most, 1 + len(terms_of(self.text, self.language)) // _TERMS_A_QUESTION)
 
     def prose(self) -> list[tuple[str, str]]:
         """(kind, text) of the blocks that hold sentences: no headings, code or tables."""

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
-from curate.generate.extractive import justified
+from curate.generate.brief import Brief
+from curate.generate.examples import Guard
 from curate.generate.parse import Item, parse_answer
 from curate.generate.passage import Candidate, Passage, stands_in
-from curate.generate.rows import question_row
+from curate.generate.rows import Author, question_row
+from curate.generate.styles import drawn, named_style
 from curate.llm import Answer, Request
 from curate.stage import Rejection, content_id
 from curate.text import normalise
 from schemas.reasons import Reason
 
-PROMPT_FILE = "prompts/questions.md"
-STYLES = ("factual", "how_to", "reason", "definition", "comparison", "keywords")
-OTHER_STYLE = "question"
-"""The style of a question whose model named none of ours: a model may not claim a style that gates treat by name."""
 _SHOWN_CHARACTERS = 4000
 
 LANGUAGES = {
@@ -34,62 +28,60 @@ LANGUAGES = {
     "zh": "Chinese",
 }  # fmt: skip
 
-_SECTION = re.compile(r"^# (system|user)[ \t]*$", re.M)
-_FIELD = re.compile(r"\{\{(\w+)\}\}")
+_TOKENS_A_QUESTION = 70
+_TOKENS_AROUND = 12
+"""Expected length of an answer, until real ones are known: evidence, question, answer and names of fields in JSON."""
 
 
-@dataclass(frozen=True)
-class Prompt:
-    """The two texts of the prompt file, the sha256 of the whole file, and the (normalised) questions of its own example."""
-
-    system: str
-    user: str
-    sha256: str
-    example: frozenset[str]
-
-
-@lru_cache(maxsize=1)
-def load_prompt() -> Prompt:
-    """`curate/prompts/questions.md`: what stands under `# system` and under `# user`."""
-    data = files("curate").joinpath(*PROMPT_FILE.split("/")).read_bytes()
-    parts = _SECTION.split(data.decode("utf-8"))
-    sections = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
-    example = frozenset(normalise(item.question) for item in parse_answer(sections["system"]))
-    return Prompt(sections["system"], sections["user"], sha256(data).hexdigest(), example)
-
-
-def answer_schema(count: int) -> dict[str, Any]:
+def answer_schema(count: int, styles: Sequence[str]) -> dict[str, Any]:
     """JSON schema of the answer, in the strict form that OpenAI asks for."""
     text = {"type": "string"}
     # The evidence first: a small model that has copied a fact asks about that fact.
-    properties = {"evidence": text, "question": text, "answer": text, "style": {"type": "string", "enum": list(STYLES)}}
+    properties = {"evidence": text, "question": text, "answer": text, "style": {"type": "string", "enum": sorted(set(styles))}}
     item = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
     items = {"type": "array", "items": item, "minItems": (count + 1) // 2, "maxItems": count}
     return {"type": "object", "properties": {"questions": items}, "required": ["questions"], "additionalProperties": False}
 
 
-def question_request(passage: Passage, *, most: int, seed: int) -> Request:
-    """The request for a passage's questions, as many as it can bear, in its language."""
-    prompt = load_prompt()
-    count = justified(passage.tokens, most)
+def question_request(passage: Passage, brief: Brief) -> Request:
+    """The request for a passage's questions: as many as it can bear, of kinds drawn for it, in its language."""
+    count = passage.bears(brief.settings.questions_per_chunk)
+    styles = drawn(brief.mix, count, brief.seed, passage.chunk_id)
     path = passage.heading_path
-    values = {
-        "title": path[0] if path else "(none)",
+    values = shared_values(brief, passage) | {
         "section": " > ".join(path[1:]) or "(none)",
         # Derived from the content, so that no document can close the quotation itself.
         "mark": f"=== passage {passage.chunk_id} ===",
         "passage": passage.text,
         "count": "1 search question" if count == 1 else f"{count} different search questions",
-        "language": LANGUAGES.get(passage.language, "the language of the passage"),
+        "kinds": "\n".join(f"- {style}: {brief.prompt.sections[f'style {style}']}" for style in styles),
         "subject": f'"{path[-1]}"' if path else "its subject",
     }
-    messages = ({"role": "system", "content": prompt.system}, {"role": "user", "content": _filled(prompt.user, values)})
-    return Request(messages, answer_schema(count), prompt.sha256, seed)
+    values["difficulty"] = brief.prompt.filled(f"difficulty {brief.difficulty(passage.chunk_id)}", values)
+    messages = (
+        {"role": "system", "content": brief.prompt.system},
+        {"role": "user", "content": brief.prompt.filled("user", values)},
+    )
+    expected = _TOKENS_AROUND + count * _TOKENS_A_QUESTION
+    return Request(messages, answer_schema(count, styles), brief.prompt.sha256, brief.seed, expected)
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    # One pass: braces that a document brings along are never looked at.
-    return _FIELD.sub(lambda match: values[match[1]], template)
+def shared_values(brief: Brief, passage: Passage) -> dict[str, str]:
+    """Fields of both prompts: the document, who asks, in which language, and how real queries look."""
+    persona, queries, prompt = brief.persona(passage.chunk_id), brief.samples(passage.chunk_id), brief.prompt
+    values = {
+        "title": passage.heading_path[0] if passage.heading_path else "(none)",
+        "language": LANGUAGES.get(passage.language, "the language of the passage"),
+        "who": persona,
+        "queries": "\n".join(f"- {query}" for query in queries),
+        "shortest": str(brief.examples.shortest) if brief.examples else "",
+        "longest": str(brief.examples.longest) if brief.examples else "",
+    }
+    return values | {
+        "persona": prompt.filled("persona", values) if persona else "",
+        "examples": prompt.filled("examples", values) if queries else "",
+        "length": prompt.filled("length", values) if brief.examples else "",
+    }
 
 
 @dataclass(frozen=True)
@@ -100,45 +92,77 @@ class Read:
     rejected: list[Rejection]
 
 
-def read_answer(passage: Passage, answer: Answer, taken: Iterable[str], *, most: int, model: str) -> Read:
-    """Rows of one answer, and a rejection for everything else in it. `taken` are this chunk's other questions."""
-    if answer.failure:
-        known = {"chunk_id": passage.chunk_id, "request": answer.key}
-        if answer.owed:
-            return Read([], [Rejection(passage.chunk_id, Reason.ANSWER_MISSING, answer.failure, known, "quarantined")])
-        return Read([], [Rejection(passage.chunk_id, Reason.ANSWER_REFUSED, answer.failure, known)])
-    items = parse_answer(answer.text)
-    if not any(item.question for item in items):
-        reason = Reason.ANSWER_EMPTY if not normalise(answer.text) else Reason.ANSWER_UNPARSABLE
-        return Read([], [Rejection(passage.chunk_id, reason, answer.finish_reason, _shown(passage, answer.text, model))])
-    return _read_items(passage, items, {normalise(question) for question in taken}, (justified(passage.tokens, most), model))
+@dataclass(frozen=True)
+class Reader:
+    """How answers of a build are read."""
 
+    brief: Brief
+    model: str
+    guard: Guard | None
+    """Knows the user's own queries; None when copies of them may stay."""
 
-def _read_items(passage: Passage, items: list[Item], taken: set[str], limits: tuple[int, str]) -> Read:
-    count, model = limits
-    read = Read([], [])
-    normalised, example = normalise(passage.passage), load_prompt().example
-    for at, item in enumerate(items):
-        key = content_id("candidate", passage.chunk_id, str(at), item.question)
-        form, detail = normalise(item.question), f"item {at + 1}"
+    def read(self, passage: Passage, answer: Answer, taken: Iterable[str]) -> Read:
+        """Rows of one answer, and a rejection for everything else in it. `taken` are this chunk's other questions."""
+        if answer.failure:
+            return Read([], [failed(passage.chunk_id, passage.chunk_id, answer)])
+        items = parse_answer(answer.text)
+        if not any(item.question for item in items):
+            return Read([], [unreadable(passage.chunk_id, answer, self._shown(passage, answer.text))])
+        return self._read_items(passage, items, {normalise(question) for question in taken})
+
+    def _read_items(self, passage: Passage, items: list[Item], taken: set[str]) -> Read:
+        read = Read([], [])
+        count = passage.bears(self.brief.settings.questions_per_chunk)
+        normalised = normalise(passage.passage)
+        for at, item in enumerate(items):
+            fault = self.fault(item.question, taken)
+            if fault is None and len(read.rows) >= count:
+                fault = Reason.QUESTION_BEYOND_COUNT, ""
+            if fault is None:
+                taken.add(normalise(item.question))
+                verbatim = stands_in(item.question, normalised)
+                candidate = Candidate(item.question, named_style(item.style), verbatim, item.answer, item.evidence)
+                read.rows.append(question_row(passage.chunk_id, candidate, Author("llm", self.model, self.brief.prompt.sha256)))
+                continue
+            key = content_id("candidate", passage.chunk_id, str(at), item.question)
+            detail = f"item {at + 1}{fault[1]}"
+            read.rejected.append(Rejection(key, fault[0], detail, self._shown(passage, item.question)))
+        return read
+
+    def fault(self, question: str, taken: set[str]) -> tuple[Reason, str] | None:
+        """Why a candidate cannot become a row whatever its passage, and how to say it."""
+        form = normalise(question)
         if not form:
-            reason = Reason.ANSWER_EMPTY
-        elif form in example:
+            return Reason.ANSWER_EMPTY, ""
+        if form in self.brief.prompt.example | self.brief.across.example:
             # Small models copy the prompt's own example.
-            reason, detail = Reason.ANSWER_EMPTY, f"item {at + 1} is copied from the prompt"
-        elif form in taken:
-            reason = Reason.QUESTION_REPEATED
-        elif len(read.rows) >= count:
-            reason = Reason.QUESTION_BEYOND_COUNT
-        else:
-            taken.add(form)
-            style = item.style if item.style in STYLES else OTHER_STYLE
-            candidate = Candidate(item.question, style, stands_in(item.question, normalised), item.answer, item.evidence)
-            read.rows.append(question_row(passage.chunk_id, candidate, origin="llm", model=model))
-            continue
-        read.rejected.append(Rejection(key, reason, detail, _shown(passage, item.question, model)))
-    return read
+            return Reason.ANSWER_EMPTY, " is copied from the prompt"
+        if self.guard is not None and self.guard.holds(question):
+            return Reason.QUESTION_IS_EXAMPLE, ""
+        if form in taken:
+            return Reason.QUESTION_REPEATED, ""
+        return None
+
+    def _shown(self, passage: Passage, text: str) -> dict[str, Any]:
+        return shown(passage.chunk_id, text, self.model)
 
 
-def _shown(passage: Passage, text: str, model: str) -> dict[str, Any]:
-    return {"chunk_id": passage.chunk_id, "origin": "llm", "model": model, "answer": text[:_SHOWN_CHARACTERS]}
+def failed(key: str, chunk_id: str, answer: Answer) -> Rejection:
+    """A request that has no text: quarantined while it is owed."""
+    known = {"chunk_id": chunk_id, "request": answer.key}
+    if answer.unasked:
+        return Rejection(key, Reason.ANSWER_NOT_ASKED, answer.failure, known, "quarantined")
+    if answer.owed:
+        return Rejection(key, Reason.ANSWER_MISSING, answer.failure, known, "quarantined")
+    return Rejection(key, Reason.ANSWER_REFUSED, answer.failure, known)
+
+
+def unreadable(key: str, answer: Answer, row: dict[str, Any]) -> Rejection:
+    """A text without a question."""
+    reason = Reason.ANSWER_EMPTY if not normalise(answer.text) else Reason.ANSWER_UNPARSABLE
+    return Rejection(key, reason, answer.finish_reason, row)
+
+
+def shown(chunk_id: str, text: str, model: str) -> dict[str, Any]:
+    """What `rejected` keeps of a model's text."""
+    return {"chunk_id": chunk_id, "origin": "llm", "model": model, "answer": text[:_SHOWN_CHARACTERS]}

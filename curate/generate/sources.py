@@ -49,7 +49,9 @@ def imported_questions(context: Context) -> Iterator[Batch]:
 
 def question_sources(context: Context) -> Iterator[Sources]:
     """All chunks in key order, batch by batch; those that came with the user's pairs are in neither list unless they are augmented."""
-    fates = context.reader.query("question_sources", {"augment": context.settings.generate.augment_imported}).drop("document_id")
+    fates = context.reader.query("question_sources", {"augment": context.settings.generate.augment_imported}).drop(
+        "document_id", "position", "split"
+    )
     for chunks in context.reader.batches("chunks", CHUNKS_A_BATCH, _CHUNK_COLUMNS):
         bounds = {"first": str(chunks["chunk_id"][0]), "last": str(chunks["chunk_id"][-1])}
         blocks = context.reader.query("question_blocks", bounds)

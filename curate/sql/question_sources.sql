@@ -4,7 +4,7 @@ WITH paired AS (
 ),
 placed AS (
     SELECT
-        c.chunk_id, c.document_id, c.position, c.heading_path, d.as_is AND p.document_id IS NOT NULL AS has_pairs,
+        c.chunk_id, c.document_id, c.position, c.split, c.heading_path, d.as_is AND p.document_id IS NOT NULL AS has_pairs,
         coalesce(k.chunk_cluster_id, c.chunk_id) AS chunk_cluster_id, coalesce(k.representative, true) AS representative,
         CASE
             WHEN c.split = 'gap' THEN 'chunk_in_split_gap'
@@ -36,7 +36,7 @@ last_counts AS (
     GROUP BY lower(heading_path[-1])
 )
 SELECT
-    p.chunk_id, p.document_id,
+    p.chunk_id, p.document_id, p.position, p.split,
     CASE
         WHEN p.has_pairs AND NOT $augment THEN 'has_pairs'
         ELSE coalesce(p.barred, CASE WHEN a.chunk_id IS NULL THEN 'chunk_near_duplicate' END)

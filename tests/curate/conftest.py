@@ -66,7 +66,7 @@ class Tables:
         """A question of the chunk of that name; style "plain" and origin "llm" unless said otherwise."""
         row = {"question_id": content_id("question", name), "chunk_id": content_id("chunk", chunk), "question": text}
         row |= {"style": "plain", "answer": None, "evidence": None, "origin": "llm", "train_only": False, "is_positive": True}
-        row |= {"model": None, "imported_pair_id": None, "score": None, "label": None}
+        row |= {"model": None, "prompt": None, "group_id": None, "imported_pair_id": None, "score": None, "label": None}
         self.rows["questions"].append(row | other)
         return str(row["question_id"])
 

@@ -63,7 +63,14 @@ class Build:
         row |= {"origin": other.get("origin", "extractive"), "train_only": other.get("train_only", False)}
         row |= {"imported_pair_id": other.get("imported"), "is_positive": other.get("is_positive", True)}
         row |= {"score": other.get("score"), "label": other.get("label")}
-        question = {"question": anchor, "answer": None, "evidence": None, "model": other.get("model")}
+        question = {
+            "question": anchor,
+            "answer": None,
+            "evidence": None,
+            "model": other.get("model"),
+            "prompt": None,
+            "group_id": None,
+        }
         self.tables["questions"].append(row | question)
         pair = {"pair_id": content_id("pair", name), "anchor": anchor, "positive": home["passage"]}
         self.tables["pairs"].append(row | pair | {"split": home["split"], "cluster_id": home["cluster_id"]})

@@ -419,3 +419,32 @@ def test_medquad_templates_survive(shared_data: Path) -> None:
     ]
     dropped = list(conflicts(anchors, 0.85))
     assert 0 < len(dropped) < 0.01 * len(anchors)
+
+
+def group_of_two(tables: Tables, **second: Any) -> Any:
+    for name, chunk in (("a", "heron"), ("b", "kiln")):
+        tables.chunk(chunk)
+        tables.question(name, QUESTION, chunk, group_id=content_id("group"), style="multi_chunk", origin="llm")
+        tables.checks(name, **(second if name == "b" else {}))
+    return tables.run(STAGE, Settings())
+
+
+def test_a_question_that_needs_two_chunks_becomes_two_pairs(tables: Tables) -> None:
+    done = group_of_two(tables)
+    assert [row["anchor"] for row in done.rows] == [QUESTION, QUESTION]
+    assert len({row["chunk_id"] for row in done.rows}) == 2
+    assert done.rejected == []
+
+
+def test_when_one_row_of_such_a_question_is_rejected_the_other_goes_too(tables: Tables) -> None:
+    done = group_of_two(tables, verbatim=True)
+    assert done.rows == []
+    assert sorted(rejection.reason.value for rejection in done.rejected) == ["question_part_rejected", "question_verbatim"]
+
+
+def test_the_same_wording_for_a_third_chunk_makes_it_ambiguous(tables: Tables) -> None:
+    tables.chunk("third")
+    tables.question("c", QUESTION, "third", origin="llm")
+    tables.checks("c")
+    done = group_of_two(tables)
+    assert [rejection.reason.value for rejection in done.rejected] == ["anchor_ambiguous"] * 3

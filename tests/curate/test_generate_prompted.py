@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from curate.generate.prompted import load_prompt, question_request, read_answer
+from curate.generate.brief import brief_of
+from curate.generate.prompt import load_prompt
+from curate.generate.prompted import Reader, question_request
 from curate.llm import Answer
 from curate.llm.scripted import Reply, ScriptedServer, error_reply, questions_reply
 from curate.stage import content_id
 from curate.store import Store
 from schemas.errors import ProviderError
+from schemas.settings import Settings
 from tests.curate.generate_rows import HERON, KILN, PASSAGE, Corpus, Made, run_generate, shown
 
 Q = "How hot is the lower end of a rotary kiln?"
@@ -26,7 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    with ScriptedServer(lambda body: questions_reply(f"What is {asked_about(body)}?", style="factual")) as running:
+    with ScriptedServer(lambda body: questions_reply(f"What is {asked_about(body)}?", style="factoid")) as running:
         yield running
 
 
@@ -54,11 +57,11 @@ KILN_ID = content_id("chunk", "kiln")
 
 
 def test_an_answer_becomes_rows_with_all_its_fields(store: Store, server: ScriptedServer) -> None:
-    server.enqueue(questions_reply(Q, style="factual", answer="1450 degrees", evidence="1450 degrees at its lower end"))
+    server.enqueue(questions_reply(Q, style="factoid", answer="1450 degrees", evidence="1450 degrees at its lower end"))
     made = build(store, server, one())
     columns = ("chunk_id", "question", "style", "answer", "evidence", "origin", "model", "train_only", "is_positive")
     assert list(shown(made.rows, *columns)) == [
-        (KILN_ID, Q, "factual", "1450 degrees", "1450 degrees at its lower end", "llm", "m", False, True)
+        (KILN_ID, Q, "factoid", "1450 degrees", "1450 degrees at its lower end", "llm", "m", False, True)
     ]
     assert made.rejected == []
     assert made.notes == ["LLM: 1 call made, 0 answers from the store."]
@@ -172,7 +175,7 @@ def test_unanswered_chunks_are_quarantined_owed_and_asked_again(store: Store, se
     assert [(r.key, r.reason.value, r.state) for r in made.rejected] == [(KILN_ID, "answer_missing", "quarantined")]
     assert "busy" in made.rejected[0].detail
     assert made.owed == [made.rejected[0].row["request"]]
-    assert made.notes[-1] == "The model left 1 chunk unanswered; run the same command again to ask for just what is missing."
+    assert made.notes[-1] == "The model left 1 request unanswered; run the same command again to ask for just what is missing."
     fault.clear()
     server.default = lambda body: questions_reply(Q)
     again = build(store, server, corpus)
@@ -240,13 +243,13 @@ def test_a_document_with_instructions_is_quoted_as_data_and_changes_nothing_else
 
 
 def test_the_key_of_a_request_holds_the_prompt() -> None:
-    request = question_request(PASSAGE, most=4, seed=13)
+    request = question_request(PASSAGE, brief_of(Settings()))
     assert request.prompt == load_prompt().sha256
     assert len(request.prompt) == 64
 
 
 def test_a_failed_answer_names_its_request() -> None:
-    read = read_answer(PASSAGE, Answer("k", failure="time-out", owed=True), [], most=4, model="m")
+    read = Reader(brief_of(Settings()), "m", None).read(PASSAGE, Answer("k", failure="time-out", owed=True), [])
     assert [(r.key, r.reason.value, r.state, r.detail, r.row["request"]) for r in read.rejected] == [
         (PASSAGE.chunk_id, "answer_missing", "quarantined", "time-out", "k")
     ]

@@ -54,7 +54,14 @@ class Corpus:
     def question(self, name: str, text: str, chunk: str, **other: Any) -> dict[str, Any]:
         """One question that the filter did not keep, unless `pair` is used."""
         row = {"question_id": content_id("question", name), "chunk_id": content_id(chunk), "question": text, "style": "heading"}
-        row |= {"answer": other.get("answer"), "evidence": other.get("evidence"), "origin": "extractive", "model": None}
+        row |= {
+            "answer": other.get("answer"),
+            "evidence": other.get("evidence"),
+            "origin": "extractive",
+            "model": None,
+            "prompt": None,
+            "group_id": None,
+        }
         row |= {"train_only": False, "imported_pair_id": other.get("imported"), "score": None, "label": None}
         row["is_positive"] = other.get("is_positive", True)
         self.tables["questions"].append(row)

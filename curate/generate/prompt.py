@@ -1,0 +1,104 @@
+"""Prompt files: `# name` sections of text with {{fields}}; ours, or the user's own in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from curate.generate.parse import parse_answer
+from curate.text import normalise
+from schemas.errors import SettingsError
+
+PROMPT_FILE = "prompts/questions.md"
+ACROSS_FILE = "prompts/questions_across.md"
+
+FIELDS = {
+    PROMPT_FILE: frozenset(
+        "title section mark passage count kinds language subject persona examples length difficulty who queries shortest longest".split()
+    ),
+    ACROSS_FILE: frozenset(
+        "title section_1 section_2 mark_1 mark_2 passage_1 passage_2 language persona examples who queries".split()
+    ),
+}
+"""What may stand in double braces in each file."""
+NEEDED = {PROMPT_FILE: ("mark", "passage"), ACROSS_FILE: ("mark_1", "passage_1", "mark_2", "passage_2")}
+"""What must stand in its `# user` section: the passages, between marks."""
+
+_SECTION = re.compile(r"^# ([a-z_]+(?: [a-z_]+)?)[ \t]*$", re.M)
+_FIELD = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The sections of a prompt file, the sha256 of all that shapes requests, and the (normalised) questions of its own example."""
+
+    sections: Mapping[str, str] = field(hash=False)
+    sha256: str
+    example: frozenset[str]
+
+    @property
+    def system(self) -> str:
+        """The text of the system message."""
+        return self.sections["system"]
+
+    def filled(self, section: str, values: Mapping[str, str]) -> str:
+        """A section with its fields filled in; a line that holds nothing but a field without a value is left out.
+
+        In one pass: braces that a document brings along are never looked at.
+        """
+        lines = [
+            line
+            for line in self.sections.get(section, "").split("\n")
+            if not ((match := _FIELD.fullmatch(line.strip())) and not values[match[1]])
+        ]
+        return _FIELD.sub(lambda match: values[match[1]], "\n".join(lines))
+
+
+@lru_cache(maxsize=8)
+def load_prompt(name: str = PROMPT_FILE, override: str | None = None) -> Prompt:
+    """A prompt file of ours, or the user's in its place. Sections that the user's file lacks are taken from ours.
+
+    Raises SettingsError naming what is wrong with the user's file.
+    """
+    data = files("curate").joinpath(*name.split("/")).read_bytes()
+    sections = _sections(data.decode("utf-8"))
+    if override is not None:
+        own = _own_sections(name, override)
+        sections |= own
+        data += b"\0" + repr(sorted(own.items())).encode()
+    example = frozenset(normalise(item.question) for item in parse_answer(sections["system"]))
+    return Prompt(sections, sha256(data).hexdigest(), example)
+
+
+def _sections(text: str) -> dict[str, str]:
+    parts = _SECTION.split(text.replace("\r\n", "\n"))
+    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+
+
+def _own_sections(name: str, override: str) -> dict[str, str]:
+    where = f"generate.{'prompt' if name == PROMPT_FILE else 'prompt_across'} = {override}"
+    try:
+        own = _sections(Path(override).read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read the prompt file: {error}", where=where, next_step="name a UTF-8 text file") from error
+    faults = []
+    if not own.keys() & {"system", "user"}:
+        faults.append('no line "# system" or "# user" begins a section')
+    for section, text in own.items():
+        unknown = sorted(set(_FIELD.findall(text)) - FIELDS[name])
+        if unknown and section != "system":
+            faults.append(f"# {section} has unknown fields {', '.join('{{' + one + '}}' for one in unknown)}")
+    if "user" in own:
+        faults += [f"# user lacks {{{{{one}}}}}" for one in NEEDED[name] if one not in _FIELD.findall(own["user"])]
+    if faults:
+        raise SettingsError(
+            "; ".join(faults),
+            where=where,
+            next_step=f"start from curate/{name}; its fields are {', '.join(sorted(FIELDS[name]))}",
+        )
+    return own
