@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from curate import generate
 from curate.generate.parse import is_usable
 from curate.generate.turns import requests_in_turn
-from curate.llm import AnswerStore, stored_answer
+from curate.llm import ATTEMPTS, AnswerStore, answer_key, stored_answer
 from curate.llm.answers import STORE_NAME
 from curate.llm.asking import estimated_prompt_tokens
 from curate.llm.prices import channel_of, cost, price_line, price_of
 from curate.llm.spending import expected_completion
-from curate.llm.usage import Correction, correction, seconds_per_call, spent
+from curate.llm.usage import Correction, correction, keys_under_way, seconds_per_call, spent
 from curate.stage import Context
 from curate.store import Store
 from pipelines.engine import ProcessEngine
@@ -35,6 +35,8 @@ class Estimate:
     channel: str
     stored: int = 0
     calls: int = 0
+    under_way: int = 0
+    """Requests in batches that were handed in and not collected yet; their tokens and money are not in this estimate."""
     bound: bool = False
     """`calls` is an upper bound, not exact."""
     repeats: int = 0
@@ -72,7 +74,8 @@ def nothing_asked(settings: Settings, reason: str) -> tuple[Estimate, ...]:
 def _generator(build: Build, store: Store, answers: AnswerStore | None, hears: Listener) -> Estimate:
     """Exact in calls: every request of stage `generate` is made and looked up."""
     role = build.settings.llm.generator
-    stored = calls = prompt_tokens = completion_tokens = 0
+    stored = under_way = calls = prompt_tokens = completion_tokens = 0
+    handed_in = keys_under_way(answers) if answers is not None and channel_of(role) == "batch" else frozenset()
     with ProcessEngine(1) as engine:
         context = Context(
             settings=build.settings,
@@ -82,15 +85,18 @@ def _generator(build: Build, store: Store, answers: AnswerStore | None, hears: L
             note=lambda _: None,
             folder=str(build.folder),
         )
+        hears.stage_started("counting calls", ())
         for request in requests_in_turn(context):
             if answers is not None and stored_answer(answers, role, request, is_usable) is not None:
                 stored += 1
+            elif handed_in and any(answer_key(role, request, attempt) in handed_in for attempt in range(ATTEMPTS)):
+                under_way += 1
             else:
                 calls += 1
                 prompt_tokens += estimated_prompt_tokens(request)
                 completion_tokens += expected_completion(role, request)
-            if (stored + calls) % PROGRESS_EVERY == 0:
-                hears.progress(stored + calls, None)
+            if (stored + under_way + calls) % PROGRESS_EVERY == 0:
+                hears.progress(stored + under_way + calls, None)
     counted = Estimate(
         generate.STAGE.name,
         "generator",
@@ -98,6 +104,7 @@ def _generator(build: Build, store: Store, answers: AnswerStore | None, hears: L
         channel_of(role),
         stored,
         calls,
+        under_way,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
     )

@@ -39,6 +39,8 @@ def _estimate_lines(found: Estimate) -> list[str]:
     lines = [
         f"{found.role} {found.model}, stage {found.stage}: {most}{found.calls:,} calls to make, {found.stored:,} answers in the store"
     ]
+    if found.under_way:
+        lines[0] += f", {found.under_way:,} under way in batches"
     if not found.calls:
         return lines
     if found.repeats:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -132,7 +132,7 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
         with file.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            source: IO[bytes] = gzip.GzipFile(fileobj=raw) if packed else raw
+            source: Any = gzip.GzipFile(fileobj=raw) if packed else raw
             number = 0
             while line := source.readline(LONGEST_LINE):
                 number += 1

@@ -131,6 +131,17 @@ def spent(store: AnswerStore, settings: LlmSettings, after: int = 0) -> Spent:
     return total
 
 
+def keys_under_way(store: AnswerStore) -> frozenset[str]:
+    """Keys of the requests in batches that were handed in and not collected yet."""
+    if not store.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'batch_requests'"):
+        return frozenset()
+    sql = (
+        "SELECT r.key FROM batch_requests r JOIN batches b ON b.nonce = r.nonce "
+        "WHERE b.state IN ('intended', 'submitted') AND r.refusal IS NULL"
+    )
+    return frozenset(row[0] for row in store.rows(sql))
+
+
 def runs(store: AnswerStore) -> list[Run]:
     """All runs that ended, oldest first."""
     found = store.rows("SELECT stage, role, model, channel, calls, hits, failed, seconds, started FROM runs ORDER BY run")
