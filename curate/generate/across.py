@@ -87,7 +87,8 @@ def read_across(reader: Reader, group: Group, answer: Answer, taken: Iterable[st
     if not found or not question:
         return Read([], [unreadable(group.group_id, answer, shown(chunk_id, answer.text, reader.model))])
     quotes = [side_text(str(found.get(name) or "")) for name in ("evidence_1", "evidence_2")]
-    fault = reader.fault(question, {normalise(one) for one in taken})
+    both = f"{group.first.passage}\n{group.second.passage}"
+    fault = reader.fault(question, both, {normalise(one) for one in taken})
     if fault is None and (None in quotes or normalise(quotes[0] or "") == normalise(quotes[1] or "")):
         fault = Reason.QUESTION_NEEDS_ONE_CHUNK, ""
     if fault is not None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from curate.filter.likeness import likeness
 from curate.generate.styles import mix_of, uniform
+from curate.generate.vocabulary import content_stems
 from curate.text import count_words, normalise
 from schemas.errors import InputError, SettingsError
 
@@ -43,7 +43,7 @@ class Guard:
 
     def __init__(self, queries: tuple[str, ...]) -> None:
         self._exact = {normalise(query) for query in queries}
-        self._contents = [frozenset(likeness(query).content) for query in queries]
+        self._contents = [content_stems(query) for query in queries]
         self._holding: dict[str, list[int]] = {}
         for at, content in enumerate(self._contents):
             for term in content:
@@ -53,7 +53,7 @@ class Guard:
         """Whether the question equals a real query, or shares its content words up to a Jaccard similarity of `ALIKE`."""
         if normalise(question) in self._exact:
             return True
-        asked = frozenset(likeness(question).content)
+        asked = content_stems(question)
         shared = Counter(at for term in asked for at in self._holding.get(term, ()))
         return any(count >= ALIKE * len(asked | self._contents[at]) for at, count in shared.items())
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from curate.generate.parse import parse_answer
+from curate.generate.vocabulary import content_stems
 from curate.text import normalise
 from schemas.errors import SettingsError
 
@@ -29,6 +30,7 @@ FIELDS = {
 NEEDED = {PROMPT_FILE: ("mark", "passage"), ACROSS_FILE: ("mark_1", "passage_1", "mark_2", "passage_2")}
 """What must stand in its `# user` section: the passages, between marks."""
 
+_TELLING = 2
 _SECTION = re.compile(r"^# ([a-z_]+(?: [a-z_]+)?)[ \t]*$", re.M)
 _FIELD = re.compile(r"\{\{(\w+)\}\}")
 
@@ -40,6 +42,17 @@ class Prompt:
     sections: Mapping[str, str] = field(hash=False)
     sha256: str
     example: frozenset[str]
+    terms: frozenset[str]
+    """Content words of those questions."""
+
+    def is_copied(self, question: str, passage: str) -> bool:
+        """Whether a question is the prompt's own example or still speaks of its subject, which the passage does not.
+
+        Small models do that: two content words of the example that the passage lacks tell it.
+        """
+        if normalise(question) in self.example:
+            return True
+        return len(content_stems(question) & (self.terms - content_stems(passage))) >= _TELLING
 
     @property
     def system(self) -> str:
@@ -72,7 +85,8 @@ def load_prompt(name: str = PROMPT_FILE, override: str | None = None) -> Prompt:
         sections |= own
         data += b"\0" + repr(sorted(own.items())).encode()
     example = frozenset(normalise(item.question) for item in parse_answer(sections["system"]))
-    return Prompt(sections, sha256(data).hexdigest(), example)
+    terms = frozenset(term for question in example for term in content_stems(question))
+    return Prompt(sections, sha256(data).hexdigest(), example, terms)
 
 
 def _sections(text: str) -> dict[str, str]:

@@ -115,7 +115,7 @@ class Reader:
         count = passage.bears(self.brief.settings.questions_per_chunk)
         normalised = normalise(passage.passage)
         for at, item in enumerate(items):
-            fault = self.fault(item.question, taken)
+            fault = self.fault(item.question, passage.passage, taken)
             if fault is None and len(read.rows) >= count:
                 fault = Reason.QUESTION_BEYOND_COUNT, ""
             if fault is None:
@@ -129,13 +129,12 @@ class Reader:
             read.rejected.append(Rejection(key, fault[0], detail, self._shown(passage, item.question)))
         return read
 
-    def fault(self, question: str, taken: set[str]) -> tuple[Reason, str] | None:
+    def fault(self, question: str, passage: str, taken: set[str]) -> tuple[Reason, str] | None:
         """Why a candidate cannot become a row whatever its passage, and how to say it."""
         form = normalise(question)
         if not form:
             return Reason.ANSWER_EMPTY, ""
-        if form in self.brief.prompt.example | self.brief.across.example:
-            # Small models copy the prompt's own example.
+        if self.brief.prompt.is_copied(question, passage) or self.brief.across.is_copied(question, passage):
             return Reason.ANSWER_EMPTY, " is copied from the prompt"
         if self.guard is not None and self.guard.holds(question):
             return Reason.QUESTION_IS_EXAMPLE, ""

@@ -83,6 +83,12 @@ def stem(word: str, language: str) -> str:
     return word if stemmer is None else str(stemmer.stemWord(word))
 
 
+def content_stems(text: str, language: str = "en") -> frozenset[str]:
+    """Stems of the words that tell what a text is about; question words and the like are none."""
+    terms = (term.split("'")[0].split("’")[0] for term in terms_of(text, language))
+    return frozenset(stem(term, language) for term in terms if term and term not in WEAK_WORDS and term not in STOPWORDS)
+
+
 @lru_cache(maxsize=8)
 def _stemmer(language: str) -> Any:
     import Stemmer  # kept out of start-up

@@ -165,6 +165,34 @@ def test_the_example_of_the_prompt_is_no_question_about_the_passage(store: Store
     assert [(r.reason.value, r.detail) for r in made.rejected] == [("answer_empty", "item 1 is copied from the prompt")]
 
 
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("What are some of the advantages of using Fresnel lenses?", "answer_empty"),
+        ("How long did lighthouses use a Fresnel lens?", "answer_empty"),
+        ("When did lighthouses begin to burn waste oil?", None),
+    ],
+)
+def test_a_question_on_the_subject_of_the_prompts_example_is_none_on_the_passage(
+    store: Store, server: ScriptedServer, question: str, reason: str | None
+) -> None:
+    server.enqueue(questions_reply(question, Q))
+    made = build(store, server, one())
+    assert [r.reason.value for r in made.rejected] == ([reason] if reason else [])
+    assert made.questions(KILN_ID) == sorted([Q] if reason else [Q, question])
+
+
+def test_a_passage_on_that_very_subject_may_be_asked_about(store: Store, server: ScriptedServer) -> None:
+    question = "Which lens do lighthouses use since 1823?"
+    server.enqueue(questions_reply(question))
+    made = build(
+        store,
+        server,
+        one("Lighthouses began to use the Fresnel lens in 1823. The lens makes the light visible from far away at sea."),
+    )
+    assert (made.questions(KILN_ID), made.rejected) == ([question], [])
+
+
 def test_unanswered_chunks_are_quarantined_owed_and_asked_again(store: Store, server: ScriptedServer) -> None:
     corpus = one()
     heron = corpus.chunk("heron", HERON, path=["Heron"])

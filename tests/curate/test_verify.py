@@ -92,6 +92,8 @@ def test_questions_and_queries_are_questions(text: str) -> None:
         ("Generate a question about herons", "talk to a person at work"),
         ("Write two short questions about the wading birds", "talk to a person at work"),
         ("I'm sorry, I cannot help with that", "talk to a person at work"),
+        ("Is there anything specific you would like to know about this?", "talk to a person at work"),
+        ("How can I assist with your herons?", "talk to a person at work"),
         ("What is a heron?\nWhat is a stork?", "several lines"),
         ("???", "no letters"),
         ("2024", "no letters"),
