@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +93,17 @@ def test_comments_and_docstrings_shape_no_row(fresh_caches: None, monkeypatch: p
     base = digest('"""One."""\ndef f():\n    """Doc."""\n    return 1\n')
     assert digest('"""Two."""\n# a comment\ndef f():\n    """Other."""\n    return 1\n') == base
     assert digest('"""One."""\ndef f():\n    """Doc."""\n    return 2\n') != base
+
+
+def test_a_file_that_settings_name_counts_by_its_content(tmp_path: Path) -> None:
+    generate = stage(name="generate", settings=("generate",))
+    file = tmp_path / "queries.txt"
+    named = load_settings(None, [f"generate.examples={file}"])
+    seen = []
+    for text in (None, "one\n", "two\n"):
+        if text is not None:
+            file.write_text(text)
+        seen.append(fingerprint(generate, named, {}).files["generate.examples"])
+    assert seen[0] == "missing"
+    assert len(set(seen)) == 3
+    assert "generate.examples" not in fingerprint(generate, Settings(), {}).files
