@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -96,7 +97,9 @@ class AnswerStore:
         try:
             if not read_only:
                 folder.mkdir(parents=True, exist_ok=True)
-            address = f"{self.path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            # Not mode=ro: such a connection leaves the files of the WAL behind it.
+            mode = "rwc" if not read_only else "rw" if os.access(self.path, os.W_OK) else "ro"
+            address = f"{self.path.absolute().as_uri()}?mode={mode}"
             self._connection = sqlite3.connect(address, timeout=_BUSY_S, isolation_level=None, uri=True)
         except (sqlite3.Error, OSError) as error:
             raise self._error(error) from error
@@ -197,6 +200,7 @@ class AnswerStore:
         tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}
         if "runs" not in tables:
             self._connection.execute(_RUNS.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+        self._connection.execute("PRAGMA query_only = ON")
 
     def _one(self, sql: str, parameters: tuple[Any, ...]) -> Any:
         try:

@@ -114,9 +114,10 @@ def stop_note(settings: LlmSettings, store: AnswerStore, unasked: int) -> str:
     limit = f"llm.budget = {dollars(settings.budget)}" if by_money else f"llm.max_calls = {settings.max_calls or 0:,}"
     more = "--budget" if by_money else "--max-calls"
     money = f" for {dollars(total.money)}" if not total.unpriced else ""
+    calls = "1 call was" if total.calls == 1 else f"{total.calls:,} calls were"
     requests = "1 request was" if unasked == 1 else f"{unasked:,} requests were"
     return (
-        f"{limit} is used up: {total.calls:,} calls were paid{money} in all, and {requests} not made; "
+        f"{limit} is used up: {calls} paid{money} in all, and {requests} not made; "
         f"run the same command with a larger {more} to go on from here."
     )
 
