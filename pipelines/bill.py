@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from curate.llm import AnswerStore
 from curate.llm.answers import STORE_NAME
+from curate.llm.batch import Batch, pending_batches
 from curate.llm.exchange import export_answers, import_answers
 from curate.llm.prices import dollars, price_of
 from curate.llm.usage import Spent, correction, last_answer, money_of, runs, spent, tokens_of, usage
@@ -29,6 +30,7 @@ def bill(folder: Path, settings: LlmSettings) -> dict[str, Any]:
             "answers": [_usage_row(store, row, settings) for row in usage(store)],
             "total": _total(spent(store, settings)),
             "runs": [asdict(run) for run in runs(store)],
+            "pending": [_batch_row(batch) for batch in pending_batches(store)],
             "failed": _failed(folder),
         }
 
@@ -49,6 +51,10 @@ def _usage_row(store: AnswerStore, row: Any, settings: LlmSettings) -> dict[str,
         "usd": money_of(row, settings, tokens),
         "price_as_of": str(price.as_of) if price and price.as_of else None,
     }
+
+
+def _batch_row(batch: Batch) -> dict[str, Any]:
+    return {name: getattr(batch, name) for name in ("created", "stage", "role", "model", "requests", "state", "batch_id")}
 
 
 def _total(total: Spent) -> dict[str, Any]:
@@ -135,7 +141,14 @@ def bill_lines(found: Mapping[str, Any]) -> list[str]:
     dates = sorted({row["price_as_of"] for row in found["answers"] if row["price_as_of"]})
     if dates:
         lines.append(f"prices as of {', '.join(dates)}; `[llm.prices]` in the settings overrides them")
-    return [*lines, *_run_lines(found["runs"]), *_failed_lines(found["failed"])]
+    return [*lines, *_run_lines(found["runs"]), *_batch_lines(found["pending"]), *_failed_lines(found["failed"])]
+
+
+def _batch_lines(found: list[dict[str, Any]]) -> list[str]:
+    lines = ["batches that are not collected yet (the next build looks at them):"] * bool(found)
+    return lines + [
+        f"  {batch['created']}  {batch['requests']:,} requests, {batch['state']}, {batch['model']}" for batch in found
+    ]
 
 
 def _run_lines(found: list[dict[str, Any]]) -> list[str]:
