@@ -58,15 +58,26 @@ def build_options(command: F) -> F:
 
 @main.command()
 @build_options
-def build(as_json: bool, **options: Any) -> None:
+@click.option("--dry-run-llm", is_flag=True, help="Build into OUT-dry-run with made-up answers: no key, no call, no cost.")
+def build(as_json: bool, dry_run_llm: bool, **options: Any) -> None:
     """Build a dataset from documents (folders, files, hf://name); run it again to go on or to update."""
+    if not dry_run_llm:
+        _build_and_print(_build(**options), as_json)
+        return
+    from pipelines.dry_run import dry_run, dry_run_line
+
+    with dry_run(_build(**options)) as rehearsal:
+        _build_and_print(rehearsal, as_json)
+        click.echo(dry_run_line(rehearsal.folder, rehearsal.settings), err=as_json)
+
+
+def _build_and_print(wanted: Build, as_json: bool) -> None:
     from pipelines.bill import bookmark
     from pipelines.console import BuildConsole, print_summary
     from pipelines.look import as_json as to_json
     from pipelines.report import write_report
     from pipelines.runner import run_build
 
-    wanted = _build(**options)
     before = bookmark(wanted.folder)
     with stopped_at_once(), BuildConsole() as console:
         try:

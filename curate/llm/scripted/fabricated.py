@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from curate.llm.asking import estimated_prompt_tokens
 from curate.llm.scripted.replies import Reply
+from curate.llm.wire import Request
 from curate.text import STOPWORDS, estimate_tokens, is_unspaced
 
 _MARKED = re.compile(r"^(===[^\n]*)\n(.*?)\n\1$", re.M | re.S)
@@ -18,6 +20,7 @@ _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?]+(?=\s|$)|[^.!?。！？\n]+[。
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _FRAMES = ("How does {} relate to {}?", "What connects {} with {}?", "Where does {} matter for {}?", "Why does {} depend on {}?")
 _MOST_WORDS = 4
+_KEYWORDS = "keywords"
 _FIELDS = ("evidence", "question", "answer")
 
 
@@ -26,7 +29,7 @@ def fabricated(body: Mapping[str, Any]) -> Reply:
     messages = [str(message.get("content") or "") for message in body.get("messages", [])]
     passages = _passages(messages[-1] if messages else "")
     text = json.dumps(_filled(_schema(body), passages), ensure_ascii=False)
-    tokens = sum(estimate_tokens(message) + 4 for message in messages)
+    tokens = estimated_prompt_tokens(Request(tuple({"content": message} for message in messages)))
     return Reply(text, usage=(tokens, estimate_tokens(text)))
 
 
@@ -37,6 +40,8 @@ class _Spot:
     name: str
     item: int
     passages: tuple[tuple[str, ...], ...]
+    keywords: bool = False
+    """The object it is in says that its style is keywords."""
 
     def sentence(self) -> str:
         """The sentence of this item; a name that ends in a number means the passage of that number."""
@@ -78,7 +83,10 @@ def _value(schema: Mapping[str, Any], spot: _Spot) -> Any:
         return choices[_lot(spot) % len(choices)]
     if kind == "object" or "properties" in schema:
         parts = schema.get("properties", {})
-        return {name: _value(part, _Spot(name, spot.item, spot.passages)) for name, part in parts.items()}
+        # Choices first: a question depends on its style, wherever the style stands.
+        chosen = [_value(part, _Spot(name, spot.item, spot.passages)) for name, part in parts.items() if "enum" in part]
+        keywords = _KEYWORDS in chosen
+        return {name: _value(part, _Spot(name, spot.item, spot.passages, keywords)) for name, part in parts.items()}
     if kind == "array":
         items = schema.get("items", {"type": "string"})
         return [_value(items, _Spot(spot.name, spot.item + at, spot.passages)) for at in range(_count(schema, spot))]
@@ -108,6 +116,8 @@ def _text(spot: _Spot) -> str:
 def _question(spot: _Spot, sentence: str) -> str:
     """Words of the sentence in a frame, so that it reads as a question about the passage and stands nowhere in it."""
     found = _salient(sentence)
+    if spot.keywords and found:
+        return " ".join(reversed(found))
     if is_unspaced(sentence):
         return f"{sentence.strip('。！？!?.')[:30]}什么？"
     if not _is_english(sentence):

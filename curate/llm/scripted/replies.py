@@ -19,8 +19,8 @@ class Reply:
     body: str | None = None
     finish_reason: str = "stop"
     drop: bool = False
-    usage: tuple[int, int] = (7, 5)
-    """Tokens of the prompt and of the answer, as the server will have counted them."""
+    usage: tuple[int, int] | None = (7, 5)
+    """Tokens of the prompt and of the answer, as the server will have counted them; None: it does not tell."""
 
 
 def error_reply(status: int, message: str = "scripted fault", code: str | None = None, **headers: str) -> Reply:
@@ -47,8 +47,10 @@ def reply_data(reply: Reply, request: Mapping[str, Any]) -> str:
 def completion(reply: Reply, request: Mapping[str, Any]) -> dict[str, Any]:
     """A chat completion."""
     message = {"role": "assistant", "content": reply.text}
-    prompt, answer = reply.usage
-    usage = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
     choice = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
     head = {"id": "x", "object": "chat.completion", "created": 0, "model": request.get("model")}
-    return {**head, "choices": [choice], "usage": usage}
+    whole = {**head, "choices": [choice]}
+    if reply.usage is None:
+        return whole
+    prompt, answer = reply.usage
+    return whole | {"usage": {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}}
