@@ -30,13 +30,13 @@ def model_source(model: str) -> Source:
     """
     path = Path(model).expanduser()
     gguf = path.suffix.lower() == ".gguf"
-    if path.is_dir():
+    if model and path.is_dir():
         return Source(str(path), local=True)
     if path.is_file() and gguf:
         return Source(str(path.parent), local=True, gguf_file=path.name)
     parts = model.split("/")
     looks_like_path = model.startswith((".", "/", "~")) or "\\" in model
-    if path.exists() or looks_like_path or len(parts) < (3 if gguf else 1) or (len(parts) > 2 and not gguf):
+    if not model or path.exists() or looks_like_path or len(parts) < (3 if gguf else 1) or (len(parts) > 2 and not gguf):
         raise SettingsError(
             "no model lies here",
             where=model,

@@ -61,7 +61,7 @@ class LocalModel:
         inner = self._model.config.get_text_config()
         positions = getattr(inner, "max_position_embeddings", None)
         self.limit = positions - self._answer_tokens if isinstance(positions, int) else None
-        self._grammars = Grammars(self._tokenizer, inner.vocab_size, self._ends)
+        self._grammars = Grammars(self._tokenizer, max(inner.vocab_size, len(self._tokenizer)), self._ends)
 
     def encode(self, request: Request) -> tuple[int, ...]:
         """Token ids of a request's messages in the model's chat template; without one the messages follow each other."""
