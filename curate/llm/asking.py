@@ -128,7 +128,7 @@ def estimated_prompt_tokens(request: Request) -> int:
 
     `estimate_tokens` is fitted to WordPiece. Against the tokenizer of Qwen2.5, on 36 whole requests about Markdown, reStructuredText and
     HTML manuals (its chat marks included), it is 1.09, 1.11 and 1.11 of the true count; with `CHAT_SHARE` 1.01, 1.02 and 1.03,
-    and no request is more than 6% off.
+    and no request is more than 6% off. On 123 prompts of a real build, as its server counted them, 1.04 (1.00 to 1.11).
     """
     return round(CHAT_SHARE * sum(_tokens_of(message["content"]) + MARKS for message in request.messages))
 
