@@ -3,6 +3,7 @@
 from curate.llm.answers import AnswerStore, Purpose, Run, StoredAnswer, clean_text, request_key
 from curate.llm.asking import ATTEMPTS, Acceptable, Answer, Asker, Assignment, answer_key, endpoint_key, stored_answer
 from curate.llm.client import Client
+from curate.llm.prices import channel_of
 from curate.llm.providers import Role, open_asker
 from curate.llm.spending import Spending, stop_note
 from curate.llm.wire import Request
@@ -22,6 +23,7 @@ __all__ = [
     "Spending",
     "StoredAnswer",
     "answer_key",
+    "channel_of",
     "clean_text",
     "endpoint_key",
     "open_asker",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +27,7 @@ from pipelines.plan_text import duration
 from pipelines.runner import Build
 from schemas.errors import InputError
 from schemas.settings import load_settings
-from tests.pipelines.conftest import folder_bytes
+from tests.pipelines.conftest import ROOT, folder_bytes
 
 DOCUMENTS = 6
 USAGE = (900, 300)
@@ -162,6 +165,32 @@ def test_the_temporary_copy_is_removed_when_the_free_stages_fail(
     with pytest.raises(InputError):
         planned(docs, server, "chunk.max_tokens=100")
     assert list(copies.iterdir()) == []
+
+
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM"])
+def test_the_temporary_copy_is_removed_when_the_plan_is_stopped(
+    docs: Path, server: ScriptedServer, tmp_path: Path, signal_name: str
+) -> None:
+    build(server, "--until", "chunk")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    code = (
+        "import os, signal, sys, tempfile, pathlib, pipelines.costs\n"
+        f"tempfile.tempdir = {str(copies)!r}\n"
+        "def stopped(build, hears):\n"
+        "    assert (build.folder / 'curate.duckdb').is_file() and build.folder.parent == pathlib.Path(tempfile.tempdir)\n"
+        f"    os.kill(os.getpid(), signal.{signal_name})\n"
+        "pipelines.costs.run_build = stopped\n"
+        "from pipelines.cli import main\n"
+        "main(sys.argv[1:])\n"
+    )
+    options = ["--out", "out", "--set", "chunk.max_tokens=100", "--set", "llm.generator.model=m"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plan", "docs", *options], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, list(copies.iterdir())) == (130, []), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_tokens_are_corrected_by_real_usage_and_money_and_time_follow(docs: Path, server: ScriptedServer) -> None:
