@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -312,6 +313,15 @@ def test_clients_live_with_faults_of_every_kind(tmp_path: Path, provider: Any) -
     assert found.total() == 60
     assert found["refused"] == 0
     assert found["usable"] >= 50
+
+
+def test_a_client_that_goes_away_makes_no_noise(server: ScriptedServer, client: openai.OpenAI, capfd: Any) -> None:
+    host, port = "127.0.0.1", int(server.url.split(":")[2].split("/")[0])
+    with socket.create_connection((host, port)) as half:
+        half.sendall(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 99\r\n\r\n{")
+    assert client.models.list().data[0].id == "scripted"
+    server.closing.wait(0.05)
+    assert (server.history, capfd.readouterr().err) == ([], "")
 
 
 def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -107,6 +108,11 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
     """Many clients may connect at once; with the default of five the kernel turns some away, and they wait a second."""
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away, or is killed, is no fault of the script; anything else is shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 def _handler(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -124,7 +130,11 @@ def _handler(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
 
         def _read(self) -> bytes:
             if self.headers.get("transfer-encoding", "").lower() != "chunked":
-                return self.rfile.read(int(self.headers.get("content-length", "0")))
+                length = int(self.headers.get("content-length", "0"))
+                data = self.rfile.read(length)
+                if len(data) < length:
+                    raise ConnectionAbortedError("the client went away in the middle of a request")
+                return data
             parts = []
             while size := int(self.rfile.readline().split(b";")[0], 16):
                 parts.append(self.rfile.read(size))
