@@ -76,6 +76,7 @@ class Reason(StrEnum):
     QUESTION_IN_OTHER_LANGUAGE = "question_in_other_language", "question and passage are in different languages"
     QUESTION_UNRELATED = "question_unrelated", "shares no content word with its passage and no search finds the passage"
     EVIDENCE_NOT_IN_CHUNK = "evidence_not_in_chunk", "the quoted evidence does not stand in the chunk"
+    EVIDENCE_TOO_SHORT = "evidence_too_short", "the quoted evidence is a heading or a word or two, which states nothing"
     QUESTION_NEAR_DUPLICATE = "question_near_duplicate", "nearly the same as another kept question"
     ANCHOR_AMBIGUOUS = "anchor_ambiguous", "the same question was written for several different passages"
     ANCHOR_IN_OTHER_SPLIT = "anchor_in_other_split", "the same question is already used in another split"

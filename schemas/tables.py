@@ -164,6 +164,8 @@ class Checks(Table):
     """Rank of the own chunk (or a near-copy) among all chunks; null beyond `verify.rank_window`."""
     evidence_found: bool = pa.Field(nullable=True)
     """The evidence quote stands in the chunk; null when the question has none."""
+    evidence_words: int = pa.Field(nullable=True, ge=0)
+    """Words of the evidence quote, counted like those of the question; null when the question has none."""
 
 
 class Pairs(Table):

@@ -122,6 +122,13 @@ def _evidence_missing(row: Row, settings: FilterSettings) -> str | None:
     return None if _known(row, "evidence_found") else "the quote is not in the chunk"
 
 
+def _evidence_too_short(row: Row, settings: FilterSettings) -> str | None:
+    if not settings.evidence or row["evidence"] is None:
+        return None
+    count = _known(row, "evidence_words")
+    return f"{_words(count)} < {settings.min_evidence_words}" if count < settings.min_evidence_words else None
+
+
 def _other_language(row: Row, settings: FilterSettings) -> str | None:
     # Null means the question is too short to tell: the rule does not apply.
     return "the languages differ" if settings.language and row["language_match"] is False else None
@@ -152,6 +159,7 @@ _GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.QUESTION_NOT_SELF_CONTAINED, _context_bound),
     (Reason.QUESTION_VERBATIM, _verbatim),
     (Reason.EVIDENCE_NOT_IN_CHUNK, _evidence_missing),
+    (Reason.EVIDENCE_TOO_SHORT, _evidence_too_short),
     (Reason.QUESTION_IN_OTHER_LANGUAGE, _other_language),
     (Reason.QUESTION_UNRELATED, _unrelated),
 )

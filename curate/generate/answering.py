@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -9,7 +10,19 @@ from pathlib import Path
 from curate.generate.brief import Brief
 from curate.generate.parse import is_usable
 from curate.generate.turns import count_requests, requests_in_turn
-from curate.llm import Answer, AnswerStore, Asker, Request, Role, answer_key, open_asker, stored_answer
+from curate.llm import (
+    Answer,
+    AnswerStore,
+    Asker,
+    Request,
+    Role,
+    Run,
+    answer_key,
+    channel_of,
+    open_asker,
+    stop_note,
+    stored_answer,
+)
 from curate.stage import Context
 from schemas.errors import ContractError
 from schemas.settings import RoleSettings
@@ -22,7 +35,7 @@ class Answers:
     """What the model said to each request; failures are known from this run alone, texts from the store."""
 
     def __init__(self, store: AnswerStore, settings: RoleSettings) -> None:
-        self.asked = 0
+        self.asked = self.unasked = 0
         self._store = store
         self._settings = settings
         self._failures: dict[str, Answer] = {}
@@ -37,6 +50,12 @@ class Answers:
                 context.progress(self.asked, whole)
                 if answer.failure:
                     self._failures[answer.key] = answer
+                    self.unasked += answer.unasked
+
+    @property
+    def failed(self) -> int:
+        """Requests that were left without an answer."""
+        return len(self._failures)
 
     def of(self, request: Request) -> Answer:
         """The answer to a request that was settled."""
@@ -56,9 +75,17 @@ def settled(context: Context, brief: Brief) -> Iterator[Answers]:
     with AnswerStore(Path(context.folder)) as store:
         asker = open_asker(ROLE, context.settings.llm, store, stage=STAGE_NAME)
         answers = Answers(store, role)
-        answers.settle(context, asker, brief)
+        started = time.monotonic()
+        try:
+            answers.settle(context, asker, brief)
+        finally:
+            seconds = round(time.monotonic() - started, 3)
+            done = Run(STAGE_NAME, ROLE, role.model or "", channel_of(role), asker.calls, asker.hits, answers.failed, seconds)
+            store.record_run(done)
         yield answers
-    context.note(f"LLM: {counted(asker.calls, 'call')} made, {counted(asker.hits, 'answer')} from the store.")
+        context.note(f"LLM: {counted(asker.calls, 'call')} made, {counted(asker.hits, 'answer')} from the store.")
+        if answers.unasked:
+            context.note(stop_note(context.settings.llm, store, answers.unasked))
 
 
 def counted(number: int, noun: str) -> str:

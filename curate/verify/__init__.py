@@ -85,6 +85,7 @@ def _checked(item: Item) -> Item:
         "language_match": language_match(question, item["text"], item["style"]),
         "bm25_rank": item["bm25_rank"],
         "evidence_found": evidence_found(item["evidence"], item["text"]),
+        "evidence_words": count_words(item["evidence"]) if item["evidence"] else None,
     }
 
 

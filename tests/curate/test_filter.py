@@ -55,6 +55,12 @@ SCORED = IMPORTED | {"score": 0.8}
         ({}, {"context_bound": "this passage"}, Reason.QUESTION_NOT_SELF_CONTAINED, '"this passage"'),
         ({}, {"verbatim": True}, Reason.QUESTION_VERBATIM, "stands in the passage"),
         ({"evidence": "quote"}, {"evidence_found": False}, Reason.EVIDENCE_NOT_IN_CHUNK, "the quote is not in the chunk"),
+        (
+            {"evidence": "two words"},
+            {"evidence_found": True, "evidence_words": 2},
+            Reason.EVIDENCE_TOO_SHORT,
+            "2 words < 4",
+        ),
         ({}, {"language_match": False}, Reason.QUESTION_IN_OTHER_LANGUAGE, "the languages differ"),
         ({}, {"word_overlap": 0.0, "bm25_rank": None}, Reason.QUESTION_UNRELATED, "overlap 0, rank not found > 200"),
         ({}, {"word_overlap": 0.0, "bm25_rank": 201}, Reason.QUESTION_UNRELATED, "overlap 0, rank 201 > 200"),
@@ -88,7 +94,7 @@ def test_rejected(tables: Tables, question: dict[str, Any], checks: dict[str, An
         ({}, {"word_overlap": 0.1, "bm25_rank": None}),
         ({"split": "dev"}, {"word_overlap": 0.0, "bm25_rank": None}),
         ({"split": "test"}, {"word_overlap": 0.0, "bm25_rank": None}),
-        ({"evidence": "quote"}, {"evidence_found": True}),
+        ({"evidence": "quote"}, {"evidence_found": True, "evidence_words": 4}),
         (SENTENCE, {"question_form": False, "verbatim": True, "question_words": 100}),
         ({"style": "heading"}, {"question_form": False}),
         ({"style": "terms"}, {"question_form": False}),
@@ -112,6 +118,7 @@ def test_kept(tables: Tables, question: dict[str, Any], checks: dict[str, Any]) 
         ({"verbatim": False}, {"verbatim": True}),
         ({"language": False}, {"language_match": False}),
         ({"evidence": False}, {"evidence_found": False}),
+        ({"min_evidence_words": 1}, {"evidence_words": 1}),
         ({"min_question_words": 2}, {"question_words": 2}),
         ({"max_question_words": 65}, {"question_words": 65}),
         ({"min_passage_words": 9}, {"passage_words": 9}),
@@ -119,7 +126,7 @@ def test_kept(tables: Tables, question: dict[str, Any], checks: dict[str, Any]) 
     ],
 )
 def test_thresholds_come_from_the_settings(tables: Tables, setting: dict[str, Any], checks: dict[str, Any]) -> None:
-    assert verdict(tables, {"evidence": "quote"}, {"evidence_found": True} | checks, **setting) is None
+    assert verdict(tables, {"evidence": "quote"}, {"evidence_found": True, "evidence_words": 9} | checks, **setting) is None
 
 
 def test_the_first_failing_gate_gives_the_reason(tables: Tables) -> None:

@@ -318,6 +318,7 @@ def test_exact_row(tables: Tables) -> None:
         "language_match": True,
         "bm25_rank": 1,
         "evidence_found": True,
+        "evidence_words": 3,
     }
 
 
