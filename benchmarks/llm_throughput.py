@@ -23,20 +23,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from llm_peers import AT_ONCE, WARM_UP, prompt
-
+from benchmarks.llm_peers import AT_ONCE, WARM_UP, prompt
 from curate.llm import AnswerStore, Assignment, Client, Request
 from schemas.settings import RoleSettings
 
+HERE = Path(__file__).resolve().parent
 TEXT = {"type": "string"}
 ITEM = {"type": "object", "properties": {"evidence": TEXT, "question": TEXT, "answer": TEXT, "style": TEXT}}
 SCHEMA = {"type": "object", "properties": {"questions": {"type": "array", "items": ITEM, "minItems": 2, "maxItems": 3}}}
 LATENCY_S = 0.5
-ROUNDS_OF_CALLS = 40
+ROUNDS_OF_CALLS = 60
 """Calls against the slow endpoint, a multiple of those at a time."""
 PEERS = {"distilabel": AT_ONCE, "llama_index": 1}
 """Each peer and how many calls it makes at a time."""
