@@ -142,7 +142,7 @@ def code_digest(module: str) -> str:
     waiting, seen = [module], {}
     while waiting:
         name = waiting.pop()
-        if name in seen or name in NOT_SHAPING:
+        if name in seen or name.startswith(NOT_SHAPING):
             continue
         path = _source(name)
         if path is None:

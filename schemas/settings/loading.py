@@ -1,0 +1,51 @@
+"""Values out of TOML and `key=value` strings, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+
+def key_path(key: str) -> list[str]:
+    """The parts of a dotted key; a part in quotes may hold dots, and so may a model name whose quotes the shell took away."""
+    try:
+        inner: Any = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        inner = None
+    path: list[str] = []
+    while isinstance(inner, dict) and len(inner) == 1:
+        name, inner = next(iter(inner.items()))
+        path.append(name)
+    if inner != 0 or not path:
+        path = key.split(".")
+    if path[:2] == ["llm", "prices"] and len(path) > 4:
+        path[2:-1] = [".".join(path[2:-1])]
+    return path
+
+
+def put(tree: dict[str, Any], path: list[str], value: Any, item: str, faults: list[str]) -> None:
+    """Set a value in a tree of sections; adds to `faults` when a part of its path is a value already."""
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            faults.append(f"--set {item}: {part} is a value, not a section")
+            return
+    tree[path[-1]] = value
+
+
+def toml_value(text: str) -> Any:
+    """The value of `key=value`: TOML where it parses, else plain text."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def fault(error: Mapping[str, Any]) -> str:
+    """One pydantic error as key and message, without the value."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such setting"
+    # Never print the value: a secret pasted into the wrong place must not reach a log.
+    return f"{key}: {error['msg']}"

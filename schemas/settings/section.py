@@ -1,0 +1,20 @@
+"""What every section of settings is, and the marks its fields may carry."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+HOW: dict[str, JsonValue] = {"shapes_rows": False}
+"""Marks a field that changes how rows are got, not what they are: no part of a fingerprint."""
+FILE: dict[str, JsonValue] = {"names_file": True}
+"""Marks a field that names a file whose content shapes rows."""
+
+
+PLACE: dict[str, JsonValue] = {"may_be_path": True}
+"""Marks a field that may hold a path, of which datasets show the name alone."""
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
