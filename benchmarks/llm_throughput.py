@@ -34,8 +34,6 @@ TEXT = {"type": "string"}
 ITEM = {"type": "object", "properties": {"evidence": TEXT, "question": TEXT, "answer": TEXT, "style": TEXT}}
 SCHEMA = {"type": "object", "properties": {"questions": {"type": "array", "items": ITEM, "minItems": 2, "maxItems": 3}}}
 LATENCY_S = 0.5
-ROUNDS_OF_CALLS = 60
-"""Calls against the slow endpoint, a multiple of those at a time."""
 PEERS = {"distilabel": AT_ONCE, "llama_index": 1}
 """Each peer and how many calls it makes at a time."""
 
@@ -86,11 +84,11 @@ def peer_rate(python: Path, name: str, url: str, calls: int) -> dict[str, Any] |
     return found
 
 
-def slow_endpoint(concurrency: int, python: Path | None) -> list[dict[str, Any]]:
+def slow_endpoint(concurrency: int, rounds: int, python: Path | None) -> list[dict[str, Any]]:
     """Everybody's rate where an answer takes half a second."""
     ideal = concurrency / LATENCY_S
     with served(LATENCY_S) as url:
-        rate = our_rate(url, concurrency * ROUNDS_OF_CALLS, concurrency)
+        rate = our_rate(url, concurrency * rounds, concurrency)
         rows = [{"side": "curate", "latency_s": LATENCY_S, "at_once": concurrency, "rate": rate, "of_ideal": rate / ideal}]
         for name, at_once in PEERS.items() if python is not None else ():
             assert python is not None
@@ -136,9 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--calls", type=int, default=2000, help="calls a round without delay")
     parser.add_argument("--rounds", type=int, default=3, help="rounds without delay")
     parser.add_argument("--concurrency", type=int, default=AT_ONCE, help="calls at the same time on the slow endpoint")
+    parser.add_argument(
+        "--slow-rounds", type=int, default=60, help="calls on the slow endpoint, a multiple of those at the same time"
+    )
     options = parser.parse_args(arguments)
     os.environ["NO_PROXY"] = "127.0.0.1"
-    rows = slow_endpoint(options.concurrency, options.peers_python)
+    rows = slow_endpoint(options.concurrency, options.slow_rounds, options.peers_python)
     rows += endpoint_without_delay(options.calls, options.rounds, options.peers_python)
     print(f"{'side':<22}{'latency s':>10}{'at once':>9}{'calls/s':>9}{'of ideal':>10}{'ours to it':>12}")
     for row in rows:

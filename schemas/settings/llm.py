@@ -36,7 +36,9 @@ class RoleSettings(Section):
     temperature: float = Field(0.7, ge=0, description="Sampling temperature.")
     max_output_tokens: int = Field(700, ge=16, description="Longest answer.")
     timeout_s: float = Field(120.0, gt=0, description="Time-out of one call in seconds.", json_schema_extra=HOW)
-    retries: int = Field(4, ge=0, description="Tries after the first for passing errors.", json_schema_extra=HOW)
+    retries: int = Field(
+        4, ge=0, description="Tries after the first for passing errors; rate limits are waited for apart.", json_schema_extra=HOW
+    )
     concurrency: int = Field(
         8,
         ge=1,
