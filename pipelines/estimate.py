@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from curate import generate
 from curate.generate.parse import is_usable
 from curate.generate.turns import requests_in_turn
-from curate.llm import ATTEMPTS, AnswerStore, answer_key, stored_answer
+from curate.llm import ATTEMPTS, AnswerStore, answer_key, shown_model, stored_answer
 from curate.llm.answers import STORE_NAME
 from curate.llm.asking import estimated_prompt_tokens
 from curate.llm.prices import channel_of, cost, price_line, price_of
@@ -68,7 +68,7 @@ def estimates(build: Build, store: Store, hears: Listener) -> tuple[Estimate, ..
 def nothing_asked(settings: Settings, reason: str) -> tuple[Estimate, ...]:
     """The estimates of a build that asks no model."""
     role = settings.llm.generator
-    return (Estimate("generate", "generator", role.model or "", channel_of(role), reason=reason), *_judge(settings))
+    return (Estimate("generate", "generator", shown_model(role), channel_of(role), reason=reason), *_judge(settings))
 
 
 def _generator(build: Build, store: Store, answers: AnswerStore | None, hears: Listener) -> Estimate:
@@ -100,7 +100,7 @@ def _generator(build: Build, store: Store, answers: AnswerStore | None, hears: L
     counted = Estimate(
         generate.STAGE.name,
         "generator",
-        role.model or "",
+        shown_model(role),
         channel_of(role),
         stored,
         calls,
@@ -153,7 +153,7 @@ def _affordable(settings: Settings, answers: AnswerStore | None, calls: int, mon
 
 def _judge(settings: Settings) -> tuple[Estimate, ...]:
     role = settings.llm.judge
-    return (Estimate("", "judge", role.model, channel_of(role), bound=True, reason=NO_JUDGE),) if role.model else ()
+    return (Estimate("", "judge", shown_model(role), channel_of(role), bound=True, reason=NO_JUDGE),) if role.model else ()
 
 
 ASKING: tuple[Callable[[Build, Store, AnswerStore | None, Listener], Estimate], ...] = (_generator,)

@@ -22,6 +22,7 @@ from curate.generate.prompted import Read, Reader, question_request
 from curate.generate.rows import EXTRACTIVE, question_row
 from curate.generate.sources import Sources, imported_questions, question_sources
 from curate.generate.turns import chunks_that_ask, groups
+from curate.llm import shown_model
 from curate.stage import Batch, Context, Rejection, Stage
 from schemas.reasons import Reason
 
@@ -44,7 +45,7 @@ def produce(context: Context) -> Iterator[Batch]:
     brief = brief_of(context.settings)
     examples = brief.examples
     guard = Guard(examples.queries) if examples and not brief.settings.examples_in_training else None
-    reader = Reader(brief, context.settings.llm.generator.model or "", guard)
+    reader = Reader(brief, shown_model(context.settings.llm.generator), guard)
     if context.settings.llm.generator.model is None:
         context.note("No language model configured (llm.generator.model): questions are extractive only.")
         yield from _batches(context, reader, None)

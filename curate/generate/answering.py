@@ -20,6 +20,7 @@ from curate.llm import (
     answer_key,
     channel_of,
     open_asker,
+    shown_model,
     stop_note,
     stored_answer,
 )
@@ -80,7 +81,7 @@ def settled(context: Context, brief: Brief) -> Iterator[Answers]:
             answers.settle(context, asker, brief)
         finally:
             seconds = round(time.monotonic() - started, 3)
-            done = Run(STAGE_NAME, ROLE, role.model or "", channel_of(role), asker.calls, asker.hits, answers.failed, seconds)
+            done = Run(STAGE_NAME, ROLE, shown_model(role), channel_of(role), asker.calls, asker.hits, answers.failed, seconds)
             store.record_run(done)
         yield answers
         context.note(f"LLM: {counted(asker.calls, 'call')} made, {counted(asker.hits, 'answer')} from the store.")

@@ -1,7 +1,17 @@
 """The only client of language models: requests in, answers out, each paid once."""
 
 from curate.llm.answers import AnswerStore, Purpose, Run, StoredAnswer, clean_text, request_key
-from curate.llm.asking import ATTEMPTS, Acceptable, Answer, Asker, Assignment, answer_key, endpoint_key, stored_answer
+from curate.llm.asking import (
+    ATTEMPTS,
+    Acceptable,
+    Answer,
+    Asker,
+    Assignment,
+    answer_key,
+    endpoint_key,
+    shown_model,
+    stored_answer,
+)
 from curate.llm.client import Client
 from curate.llm.prices import channel_of
 from curate.llm.providers import Role, open_asker
@@ -28,6 +38,7 @@ __all__ = [
     "endpoint_key",
     "open_asker",
     "request_key",
+    "shown_model",
     "stop_note",
     "stored_answer",
 ]

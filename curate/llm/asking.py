@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Protocol
 
 from curate.llm.answers import AnswerStore, Purpose, request_key
@@ -110,12 +111,19 @@ def stored_answer(
     return None
 
 
+def shown_model(settings: RoleSettings) -> str:
+    """The model's name as rows, bills and exports show it: of a path on this machine the last part, hub ids and served names whole."""
+    name = settings.model or ""
+    is_path = settings.provider == "transformers" and (name.startswith((".", "/", "~")) or name.count("/") != 1 or "\\" in name)
+    return PurePath(name).name if is_path else name
+
+
 def purpose(assignment: Assignment, request: Request, *, channel: str, attempt: int) -> Purpose:
     """What is kept beside an answer: who asked, how, and what it was expected to cost."""
     return Purpose(
         role=assignment.role,
         stage=assignment.stage,
-        model=assignment.settings.model or "",
+        model=shown_model(assignment.settings),
         channel=channel,
         attempt=attempt,
         prompt_estimate=estimated_prompt_tokens(request),

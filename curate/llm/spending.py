@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curate.llm.answers import AnswerStore, StoredAnswer
-from curate.llm.asking import estimated_prompt_tokens
+from curate.llm.asking import estimated_prompt_tokens, shown_model
 from curate.llm.prices import channel_of, cost, dollars, price_of
 from curate.llm.usage import PRIOR_CALLS, Correction, correction, spent
 from curate.llm.wire import Request
@@ -31,7 +31,7 @@ class Spending:
             raise _unpriced(before.unpriced[0], "has answers in this folder, but no known price")
         self._price = price_of(settings, self._role.model or "", self._channel)
         self._calls, self._money = before.calls, before.money
-        self._known = correction(store, role, self._role.model or "")
+        self._known = correction(store, role, shown_model(self._role))
         self._under_way = self._prompt_under_way = self._completion_under_way = 0
 
     def take(self, request: Call) -> str:

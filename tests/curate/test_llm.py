@@ -15,7 +15,18 @@ from typing import Any
 
 import pytest
 
-from curate.llm import Answer, AnswerStore, Assignment, Client, Purpose, Request, StoredAnswer, answer_key, clean_text
+from curate.llm import (
+    Answer,
+    AnswerStore,
+    Assignment,
+    Client,
+    Purpose,
+    Request,
+    StoredAnswer,
+    answer_key,
+    clean_text,
+    shown_model,
+)
 from curate.llm.faults import message, retry_after_s, shown_url
 from curate.llm.scripted import Reply, ScriptedServer, error_reply, questions_reply
 from schemas.errors import ProviderError, SettingsError, StoreError
@@ -420,3 +431,18 @@ def test_a_run_killed_at_any_moment_pays_again_for_no_more_than_was_in_flight(
 
 def test_questions_reply_is_json() -> None:
     assert questions_reply("Why?").text == '{"questions": [{"question": "Why?"}]}'
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "shown"),
+    [
+        ("endpoint", "openai/gpt-4o", "openai/gpt-4o"),
+        ("endpoint", "a/b/c", "a/b/c"),
+        ("transformers", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-0.5B"),
+        ("transformers", "/home/me/models/qwen.gguf", "qwen.gguf"),
+        ("transformers", "./qwen", "qwen"),
+        ("transformers", "owner/name/file.gguf", "file.gguf"),
+    ],
+)
+def test_no_path_of_the_machine_stands_in_rows_and_bills(provider: Any, name: str, shown: str) -> None:
+    assert shown_model(RoleSettings(provider=provider, model=name)) == shown
