@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +236,34 @@ def test_a_quota_that_comes_back_within_the_minute_is_a_rate_limit() -> None:
     assert retry_after_s(RefusalError("Rate limit reached. Please try again in 250ms.")) == 0.25
     assert retry_after_s(RefusalError("Please try again in 2m")) == 120.0
     assert retry_after_s(RefusalError("Please try again later")) is None
+
+
+def test_calls_under_way_bring_their_answers_home_when_the_build_has_to_stop(
+    server: ScriptedServer, answers: AnswerStore
+) -> None:
+    server.default = lambda body: Reply("paid for", delay_s=0.3) if asked(body) == "0" else error_reply(401)
+    with pytest.raises(ProviderError):
+        list(client(server, answers, concurrency=2).settle(requests(9)))
+    assert sorted(map(asked, server.history)) == ["0", "1"]
+    again = client(server, answers)
+    assert [answer.text for answer in again.settle(requests(1))] == ["paid for"]
+    assert (again.calls, again.hits) == (0, 1)
+
+
+def test_requests_that_the_store_answers_are_taken_as_their_answers_are_used(
+    server: ScriptedServer, answers: AnswerStore
+) -> None:
+    list(client(server, answers).settle(requests(1)))
+    taken = 0
+
+    def endless() -> Iterator[Request]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield requests(1)[0]
+
+    again = client(server, answers)
+    with closing(again.settle(endless())) as stream:
+        assert [next(stream).text for _ in range(3)] == ["0", "0", "0"]
+    assert taken <= 256
+    assert again.calls == 0
