@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from pipelines.cli import main
 from pipelines.reference import PAGES, exit_codes_table, flow_table, settings_toml
 from schemas.errors import EXIT_CODES, CurateError
-from schemas.settings import Settings, load_settings
+from schemas.reasons import REASONS
+from schemas.settings import Settings, StyleWeights, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,7 +51,7 @@ def commands_in(text: str) -> list[list[str]]:
     return [line.split() for line in lines if line.startswith("curate ")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/llm.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md"])
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
     found = commands_in((ROOT / page).read_text(encoding="utf-8"))
     assert found
@@ -80,3 +81,11 @@ def test_links_in_the_docs_lead_somewhere() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_manual_of_questions_names_every_kind_with_its_weight() -> None:
+    text = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
+    table = {name: float(weight) for name, weight in re.findall(r"^\| `(\w+)` \| [^|]+ \| (\d+) \|$", text, re.M)}
+    assert table == StyleWeights().model_dump()
+    named = set(re.findall(r"`(answer_\w+|question_\w+)`", text))
+    assert named <= {str(reason) for reason in REASONS}
