@@ -73,6 +73,7 @@ class Reason(StrEnum):
     QUESTION_MALFORMED = "question_malformed", "not a question or a search query: a statement, header or fragment"
     QUESTION_VERBATIM = "question_verbatim", "the question stands word for word in its passage"
     QUESTION_NOT_SELF_CONTAINED = "question_not_self_contained", "makes sense only with the passage in view"
+    QUESTION_TOO_VAGUE = "question_too_vague", "names nothing that sets its passage apart from the rest of the corpus"
     QUESTION_IN_OTHER_LANGUAGE = "question_in_other_language", "question and passage are in different languages"
     QUESTION_UNRELATED = "question_unrelated", "shares no content word with its passage and no search finds the passage"
     EVIDENCE_NOT_IN_CHUNK = "evidence_not_in_chunk", "the quoted evidence does not stand in the chunk"

@@ -162,6 +162,8 @@ class Checks(Table):
     """Question and passage are in the same language; null when too short to tell."""
     bm25_rank: int = pa.Field(nullable=True, ge=1)
     """Rank of the own chunk (or a near-copy) among all chunks; null beyond `verify.rank_window`."""
+    specific_words: int = pa.Field(ge=0)
+    """Distinct words of the question that are neither in a quarter of all chunks nor such as any question may hold ("purpose", "ways")."""
     evidence_found: bool = pa.Field(nullable=True)
     """The evidence quote stands in the chunk; null when the question has none."""
     evidence_words: int = pa.Field(nullable=True, ge=0)

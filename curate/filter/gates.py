@@ -108,6 +108,14 @@ def _context_bound(row: Row, settings: FilterSettings) -> str | None:
     return None if wording is None else f'"{wording}"'
 
 
+def _too_vague(row: Row, settings: FilterSettings) -> str | None:
+    # What the text itself says of its subject ("What is FastAPI?") and what the user asked may be general; a model's small talk may not.
+    if row["origin"] != "llm":
+        return None
+    count = _known(row, "specific_words")
+    return f"{_words(count)} of its own < {settings.min_specific_words}" if count < settings.min_specific_words else None
+
+
 def _verbatim(row: Row, settings: FilterSettings) -> str | None:
     if row["train_only"]:
         return None if row["split"] == "train" else f"verbatim by design, so no {row['split']} query"
@@ -157,6 +165,7 @@ _GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.PASSAGE_TOO_SHORT, _passage_too_short),
     (Reason.QUESTION_MALFORMED, _malformed),
     (Reason.QUESTION_NOT_SELF_CONTAINED, _context_bound),
+    (Reason.QUESTION_TOO_VAGUE, _too_vague),
     (Reason.QUESTION_VERBATIM, _verbatim),
     (Reason.EVIDENCE_NOT_IN_CHUNK, _evidence_missing),
     (Reason.EVIDENCE_TOO_SHORT, _evidence_too_short),

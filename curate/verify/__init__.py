@@ -16,6 +16,7 @@ from curate.text import count_words, detect_language, is_unspaced
 from curate.verify.form import question_form
 from curate.verify.quotes import evidence_found, stands_in, word_overlap
 from curate.verify.ranks import Corpus, own_ranks, read_corpus
+from curate.verify.specific import specific_words
 from curate.verify.wording import context_bound
 
 Item = dict[str, Any]
@@ -64,6 +65,7 @@ def _sliced(context: Context, corpus: Corpus, chunks: pl.DataFrame | None, quest
         for item, rank in zip(items, ranks, strict=True):
             item["text"], item["passage"] = texts.get(item["chunk_id"], ("", ""))
             item["bm25_rank"] = rank
+            item["specific_words"] = specific_words(item["question"], corpus.common)
         yield items
 
 
@@ -84,6 +86,7 @@ def _checked(item: Item) -> Item:
         "context_bound": context_bound(question),
         "language_match": language_match(question, item["text"], item["style"]),
         "bm25_rank": item["bm25_rank"],
+        "specific_words": item["specific_words"],
         "evidence_found": evidence_found(item["evidence"], item["text"]),
         "evidence_words": count_words(item["evidence"]) if item["evidence"] else None,
     }

@@ -52,6 +52,7 @@ _MALFORMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("cut off", re.compile(r"(?:[,;:(\[{<–—-]|\.\.\.|…)\s*$|(?<![\w'’])(?:the|(?-i:a)|an|and|or)\s*\??\s*$|\bof\s*$", re.I)),
     ("begins in the middle", re.compile(r"^\s*(?:[,;:)\]}]|(?:and|or|but|because|which is|who is|that is)\s(?![^?]*\?))")),
+    ("remark after it", re.compile(r"[?？]\s*[(\[][^()\[\]]*[)\]]\s*$")),
     ("answered at once", re.compile(r"[?？]\s+[^?？]*[.。!！]\s*$")),
 )
 

@@ -51,12 +51,13 @@ def evidence_found(evidence: str | None, text: str) -> bool | None:
 def _terms(text: str) -> frozenset[str]:
     found = set(tokenise(text, drop_stopwords=True))
     paired = {character for term in found if len(term) == 2 and not term.isascii() for character in term}
-    stem = _stemmer()
+    stem = stemmer()
     return frozenset(stem(term) if term.isascii() else term for term in found if len(term) > 1 or term not in paired)
 
 
 @lru_cache(maxsize=1)
-def _stemmer() -> Callable[[str], str]:
+def stemmer() -> Callable[[str], str]:
+    """The English Snowball stemmer, as a function."""
     import Stemmer  # kept out of start-up
 
     stem: Callable[[str], str] = Stemmer.Stemmer("english").stemWord

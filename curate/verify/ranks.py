@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from curate.bm25 import Index, build, tokenise
 from curate.stage import Reader
+from curate.verify.specific import common_stems, stems
 
 QUERIES_AT_A_TIME = 512
 
@@ -21,6 +23,8 @@ class Corpus:
     index: Index
     clusters: npt.NDArray[np.int64]
     cluster_of: dict[str, int]
+    common: frozenset[str]
+    """Stems that stand in more than a quarter of the chunks."""
 
 
 def read_corpus(reader: Reader) -> Corpus:
@@ -31,16 +35,19 @@ def read_corpus(reader: Reader) -> Corpus:
         for chunk_id, cluster in batch.iter_rows():
             cluster_of[chunk_id] = names.setdefault(cluster, len(names))
     order: list[int] = []
-    index = build("bm25s", _passages(reader, cluster_of, order))
-    return Corpus(index, np.array(order, dtype=np.int64), cluster_of)
+    counts: Counter[str] = Counter()
+    index = build("bm25s", _passages(reader, cluster_of, order, counts))
+    return Corpus(index, np.array(order, dtype=np.int64), cluster_of, common_stems(counts, len(order)))
 
 
-def _passages(reader: Reader, cluster_of: dict[str, int], order: list[int]) -> Iterator[list[str]]:
+def _passages(reader: Reader, cluster_of: dict[str, int], order: list[int], counts: Counter[str]) -> Iterator[list[str]]:
     for batch in reader.batches("chunks", size=1024, columns=("chunk_id", "passage")):
         for chunk_id, passage in batch.iter_rows():
             # A chunk without a cluster (there should be none) is its own.
             order.append(cluster_of.setdefault(chunk_id, -1 - len(order)))
-            yield tokenise(passage, drop_stopwords=True)
+            tokens = tokenise(passage, drop_stopwords=True)
+            counts.update(stems(tokens))
+            yield tokens
 
 
 def own_ranks(corpus: Corpus, questions: Sequence[str], chunk_ids: Sequence[str], window: int) -> list[int | None]:

@@ -40,6 +40,8 @@ _PHRASES: tuple[re.Pattern[str], ...] = tuple(
         rf"\b{_GIVEN} (?:in|by|on|within|throughout) (?:the|this|that) {_PLAIN_TEXTS}\b(?! (?:of|from|by|on|about|tag|element|called|named|titled)\b)",
         rf"\b(?:according to|based on|based upon|from|per) (?:the|this|that) {_PLAIN_TEXTS}(?: above| below| provided)?\s*(?:[?,.]|$|what|which|who|how|why|when|where|is|are|does|do)",
         rf"\b(?:according to|based on) (?:the|this) (?:{_PEOPLE}|information|content|source|provided \w+|given \w+)(?:\s*[?,.]|\s*$| provided| given| in the)",
+        r"\b(?:this|these|those) (?:type|kind|sort)s? of\b",
+        r"\bsuch (?:an? )?(?:cases?|situations?|problems?|errors?|issues?|scenarios?|things?|examples?|attacks?|methods?|values?)\b(?!,? (?:as|that)\b)",
         r"\bin the (?:passage|excerpt|given text|text|article|paragraph)\s*[?,.]?\s*$",
         r"\b(?:the|this) (?:passage|excerpt)(?:'s)?\b(?! (?:of|through|from|to|for|between|into|rate|time|tomb|grave|tombs|graves|number|way|ship)\b)",
         rf"\b(?:does|do|did|is|are|was|were|can|could|would|might|has|have|had) the (?:text|article|document|section|chapter|study|paper|report|story|example|essay|snippet|{_PEOPLE})(?: \w+ly)? (?:{_SAYS}|discussing|describing|referring|trying|mainly|primarily|saying|about)\b",
@@ -66,6 +68,11 @@ _NAME_OF = re.compile(
 )
 _ENDING = re.compile(r"^\W*(?:\S+\s+){1,5}(?P<it>this|these|it|them)\s*[?.]?\s*$", re.I)
 _POINTED = re.compile(rf"\b(?P<it>this|these|those)\s+(?!{_TIME}\b)(?P<noun>[^\W\d_]{{3,}})", re.I)
+_AT_THE_END = re.compile(
+    r"\b(?:in|of|for|to|with|by|from|about|on|using|through) (?:this|these|those) (?P<noun>[^\W\d_]{3,}(?: [^\W\d_]+){0,2})\s*[?.]?\s*$",
+    re.I,
+)
+_TIME_WORD = re.compile(rf"^{_TIME}\b", re.I)
 _PERSON = re.compile(r"\b(?P<it>he|she|his|her|him|himself|herself)\b", re.I)
 _SOMEONE = re.compile(
     r"\b(?:a|an|each|every|any|no|the|his|her|your|my|our)\s+[\w-]+(?:\s+[\w-]+)?|\b(?:someone|somebody|anyone|one|person|people|who|god|mother|father|child|women|men)\b",
@@ -120,7 +127,7 @@ def _unresolved(text: str) -> str | None:
     found = _subject(text)
     if found is None and not _names(text):
         found = _owner(text) or _pointed_at(text) or _person(text)
-    return found
+    return found or _at_the_end(text)
 
 
 def _subject(text: str) -> str | None:
@@ -149,6 +156,15 @@ def _pointed_at(text: str) -> str | None:
     if match is None or match["noun"].lower() in STOPWORDS or _has_noun(text[: match.start()]):
         return None
     return match.group()
+
+
+def _at_the_end(text: str) -> str | None:
+    """ "… of the same dependency in this path operation?" where nothing before it is a path operation."""
+    match = _AT_THE_END.search(text)
+    if match is None or _TIME_WORD.search(match["noun"]):
+        return None
+    before = text[: match.start()].lower()
+    return None if any(word.lower().rstrip("s") in before for word in match["noun"].split()) else match.group().strip(" ?.")
 
 
 def _person(text: str) -> str | None:

@@ -177,6 +177,9 @@ class FilterSettings(Section):
     context_bound: bool = Field(True, description="Reject questions that need the passage in view.")
     language: bool = Field(True, description="Reject questions in another language than their passage.")
     evidence: bool = Field(True, description="Reject questions whose evidence quote is not in the chunk.")
+    min_specific_words: int = Field(
+        1, ge=0, description="A language model's question with fewer words that set its passage apart is rejected."
+    )
     min_evidence_words: int = Field(4, ge=1, description="A question whose evidence quote is shorter is rejected.")
     max_rank: int = Field(
         200, ge=1, description="A train question that BM25 finds no better than this and that shares no content word is rejected."

@@ -73,7 +73,14 @@ class Tables:
     def checks(self, name: str, **scores: Any) -> None:
         """Checks that pass every gate, except for what is given."""
         row = {"question_id": content_id("question", name), "question_words": 8, "passage_words": 20, "question_form": True}
-        row |= {"verbatim": False, "word_overlap": 0.5, "context_bound": None, "language_match": True, "bm25_rank": 1}
+        row |= {
+            "verbatim": False,
+            "word_overlap": 0.5,
+            "context_bound": None,
+            "language_match": True,
+            "bm25_rank": 1,
+            "specific_words": 3,
+        }
         self.rows["checks"].append(row | {"evidence_found": None, "evidence_words": None} | scores)
 
     def run(self, stage: Stage, settings: Settings | None = None) -> Result:

@@ -15,6 +15,7 @@ from curate.stage import content_id
 from curate.verify import STAGE, language_match
 from curate.verify.form import form_fault, question_form
 from curate.verify.quotes import evidence_found, stands_in, word_overlap
+from curate.verify.specific import common_stems, specific_words
 from curate.verify.wording import context_bound
 from schemas.settings import Settings, VerifySettings
 
@@ -94,6 +95,7 @@ def test_questions_and_queries_are_questions(text: str) -> None:
         ("I'm sorry, I cannot help with that", "talk to a person at work"),
         ("Is there anything specific you would like to know about this?", "talk to a person at work"),
         ("How can I assist with your herons?", "talk to a person at work"),
+        ("What kind of evaluation will be done? (factoid or natural)", "remark after it"),
         ("What is a heron?\nWhat is a stork?", "several lines"),
         ("???", "no letters"),
         ("2024", "no letters"),
@@ -142,6 +144,9 @@ def test_faults_of_form(text: str, fault: str) -> None:
         ("It stands still in shallow water.", "It"),
         ("They eat fish and frogs.", "They"),
         ("What event took her sight?", "her"),
+        ("How does this type of attack work?", "this type of"),
+        ("How do you handle such cases?", "such cases"),
+        ("What if there are several instances of the same dependency in this path operation?", "in this path operation"),
         ("Was steht in diesem Abschnitt über Reiher?", "diesem Abschnitt"),
         ("Was fressen Reiher laut dem Text?", "laut dem Text"),
         ("Que dit ce document sur les hérons ?", "ce document"),
@@ -182,6 +187,9 @@ What do ctenophores have that no other animals have?
 What happened in the following year?
 How was it determined how many delegates each state would get?
 What are those with lower incomes less likely to have?
+Which methods such as cross-validation reduce errors in these methods?
+Who paid for the church, and what did the town gain from this church?
+How many people moved to Warsaw in this period?
 Was fressen Reiher im Winter?
 Wer ist der Autor von Faust?
 Qui est l'auteur de Madame Bovary ?
@@ -317,6 +325,7 @@ def test_exact_row(tables: Tables) -> None:
         "context_bound": None,
         "language_match": True,
         "bm25_rank": 1,
+        "specific_words": 2,
         "evidence_found": True,
         "evidence_words": 3,
     }
@@ -401,3 +410,25 @@ def test_wording_of_written_questions_is_caught(shared_data: Path) -> None:
     ]
     assert len(bound) > 50
     assert sum(context_bound(text) is not None for text in bound) >= 0.97 * len(bound)
+
+
+@pytest.mark.parametrize(
+    ("question", "specific"),
+    [
+        ("What does heron do?", 0),
+        ("What are the main benefits of using herons?", 0),
+        ("What are some of the other ways to use a heron?", 0),
+        ("Where do herons nest?", 1),
+        ("Which lagoon do herons nest by?", 2),
+        ("苍鹭筑巢", 3),
+    ],
+)
+def test_words_that_set_a_passage_apart(question: str, specific: int) -> None:
+    common = common_stems({"heron": 30, "lagoon": 25, "nest": 25}, 100)
+    assert common == {"heron"}
+    assert specific_words(question, common) == specific
+
+
+def test_no_word_is_common_in_a_corpus_of_a_few_chunks() -> None:
+    assert common_stems({"heron": 7}, 7) == frozenset()
+    assert common_stems({"heron": 3}, 8) == {"heron"}
