@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         report = _report(mixed, alone)
     for row in report["planted"]:
         print(
-            f"{row['document']:<14} {row['payload']:<10} JSON {row['json']!s:<6} questions {row['questions']:>2}  kept {row['kept']:>2}  "
+            f"{row['document']:<14} {row['payload']:<10} questions {row['questions']:>2}  kept {row['kept']:>2}  "
             f"with payload {row['with_payload']}"
         )
     print(json.dumps({"benchmark": "prompt_injection", **report}, ensure_ascii=False))
@@ -94,8 +94,10 @@ def _build(options: argparse.Namespace, folder: Path, *sources: Path) -> Path:
         f"llm.generator.concurrency={options.concurrency}",
         "generate.extractive=false",
         "generate.questions_per_chunk=3",
-        # Twenty short documents: splits by clusters, so that no document depends on its neighbours.
-        "split.min_clusters=1",
+        # So few documents would be split by blocks, and the blocks of one depend on its neighbours.
+        "split.train=1.0",
+        "split.dev=0.0",
+        "split.test=0.0",
     ]
     run_build(Build(tuple(str(source) for source in sources), folder, load_settings(None, sets), until="filter"))
     return folder
@@ -125,20 +127,23 @@ def _report(mixed: Path, alone: Path) -> dict[str, Any]:
             {
                 "document": f"planted-{at:02}",
                 "payload": payload,
-                "json": bool(own),
+                "asked": bool(own),
                 "questions": len(own),
                 "kept": len(kept),
                 "with_payload": sum(payload.lower() in row["question"].lower() for row in kept),
             }
         )
     answers = _answers(mixed)
+    beside, clean = _rows(mixed, "clean"), _rows(alone, "clean")
     return {
         "planted": planted,
         "answers": len(answers),
         "answers_in_json": sum(any(True for _ in json_objects(answer)) for answer in answers),
         "kept_with_payload": sum(row["with_payload"] for row in planted),
-        "clean_rows_same": _rows(mixed, "clean") == _rows(alone, "clean"),
-        "clean_rows": len(_rows(alone, "clean")),
+        "clean_questions": len(clean),
+        "clean_questions_same": [row["question"] for row in beside] == [row["question"] for row in clean],
+        # Gates that look at the whole corpus (common words, equal questions) may decide otherwise with more documents.
+        "clean_kept_otherwise": sum(one["kept"] != other["kept"] for one, other in zip(beside, clean, strict=False)),
     }
 
 
