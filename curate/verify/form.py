@@ -44,7 +44,7 @@ _MALFORMED: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(
             r"^\W*(?:here (?:is|are)\b|here's\b|sure\b[,!]|certainly\b[,!]|of course\b[,!]|okay[,!]|as an ai\b|i cannot\b|i can't (?:generate|create|provide|help)\b|i'm sorry\b|i am sorry\b|note\s*:|note that\b|instructions?\s*:|task\s*:|output\s*:)"
             r"|\b(?:generate|write|create|formulate|produce)\s+(?:a|an|one|two|three|\d+|some|the)?\s*(?:\w+\s+){0,2}(?:questions?|queries|query)\b"
-            r"|\b(?:(?:would|do) you like to (?:know|learn|see|ask|add)|anything (?:else|specific|in particular) (?:you|i|we)\b|(?:can|could|may|how can) i (?:help|assist)"
+            r"|\b(?:(?:would|do) you like (?:to (?:know|learn|see|ask|add)|me\b)|(?:what|which|who)\b[^?]{0,40}\bwould you like\b|can you (?:provide|give me) (?:a|an|some|any) (?:specific|example|more)|anything (?:else|specific|in particular) (?:you|i|we)\b|(?:can|could|may|how can) i (?:help|assist)"
             r"|do you have any (?:other|more|further|specific)? ?(?:questions?|requests?)|let me know)\b"
             r"|\b(?:annotators?|the question should|your question|questions? (?:based on|about) (?:the|this) (?:passage|text|document))\b",
             re.I,
@@ -52,6 +52,13 @@ _MALFORMED: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("cut off", re.compile(r"(?:[,;:(\[{<–—-]|\.\.\.|…)\s*$|(?<![\w'’])(?:the|(?-i:a)|an|and|or)\s*\??\s*$|\bof\s*$", re.I)),
     ("begins in the middle", re.compile(r"^\s*(?:[,;:)\]}]|(?:and|or|but|because|which is|who is|that is)\s(?![^?]*\?))")),
+    (
+        "plural of one thing",
+        re.compile(
+            r"^\W*(?:what|which) are (?:the|some) (?:[a-z]+ )?(?:state|status|purpose|role|name|version|meaning|definition|difference|reason|format) (?:of|in|for|between)\b",
+            re.I,
+        ),
+    ),
     ("remark after it", re.compile(r"[?？]\s*[(\[][^()\[\]]*[)\]]\s*$")),
     ("answered at once", re.compile(r"[?？]\s+[^?？]*[.。!！]\s*$")),
 )

@@ -41,7 +41,7 @@ _PHRASES: tuple[re.Pattern[str], ...] = tuple(
         rf"\b(?:according to|based on|based upon|from|per) (?:the|this|that) {_PLAIN_TEXTS}(?: above| below| provided)?\s*(?:[?,.]|$|what|which|who|how|why|when|where|is|are|does|do)",
         rf"\b(?:according to|based on) (?:the|this) (?:{_PEOPLE}|information|content|source|provided \w+|given \w+)(?:\s*[?,.]|\s*$| provided| given| in the)",
         r"\b(?:this|these|those) (?:type|kind|sort)s? of\b",
-        r"\bsuch (?:an? )?(?:cases?|situations?|problems?|errors?|issues?|scenarios?|things?|examples?|attacks?|methods?|values?)\b(?!,? (?:as|that)\b)",
+        r"\bsuch an? \w+\b(?! \w+ (?:as|that)\b|,? (?:as|that)\b)|\bsuch (?:cases|situations|problems|errors|issues|scenarios|things|attacks|methods)\b(?!,? (?:as|that)\b)",
         r"\bin the (?:passage|excerpt|given text|text|article|paragraph)\s*[?,.]?\s*$",
         r"\b(?:the|this) (?:passage|excerpt)(?:'s)?\b(?! (?:of|through|from|to|for|between|into|rate|time|tomb|grave|tombs|graves|number|way|ship)\b)",
         rf"\b(?:does|do|did|is|are|was|were|can|could|would|might|has|have|had) the (?:text|article|document|section|chapter|study|paper|report|story|example|essay|snippet|{_PEOPLE})(?: \w+ly)? (?:{_SAYS}|discussing|describing|referring|trying|mainly|primarily|saying|about)\b",
@@ -68,10 +68,7 @@ _NAME_OF = re.compile(
 )
 _ENDING = re.compile(r"^\W*(?:\S+\s+){1,5}(?P<it>this|these|it|them)\s*[?.]?\s*$", re.I)
 _POINTED = re.compile(rf"\b(?P<it>this|these|those)\s+(?!{_TIME}\b)(?P<noun>[^\W\d_]{{3,}})", re.I)
-_AT_THE_END = re.compile(
-    r"\b(?:in|of|for|to|with|by|from|about|on|using|through) (?:this|these|those) (?P<noun>[^\W\d_]{3,}(?: [^\W\d_]+){0,2})\s*[?.]?\s*$",
-    re.I,
-)
+_AT_THE_END = re.compile(r"\b(?:this|these|those) (?P<noun>[^\W\d_]{3,}(?: [^\W\d_]+){0,2})\s*[?.]?\s*$", re.I)
 _TIME_WORD = re.compile(rf"^{_TIME}\b", re.I)
 _PERSON = re.compile(r"\b(?P<it>he|she|his|her|him|himself|herself)\b", re.I)
 _SOMEONE = re.compile(
