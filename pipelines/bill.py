@@ -108,21 +108,22 @@ def section(folder: Path, settings: LlmSettings, after: int) -> dict[str, Any] |
 def section_line(found: Mapping[str, Any]) -> str:
     """The section in a line for people."""
     now, whole = found["this_build"], found["all_builds"]
-    return f"language models: this build {_spent_text(now)}; all builds of this folder {_spent_text(whole)}"
+    before = "" if now == whole else f"; this folder in all: {_spent_text(whole)}"
+    return f"language models: {_spent_text(now)}{before}"
 
 
 def _spent_text(total: Mapping[str, Any]) -> str:
     calls = f"{total['calls']:,} call" + ("" if total["calls"] == 1 else "s")
     if not total["calls"]:
         return calls
-    return f"{calls}, {total['prompt_tokens']:,} + {total['completion_tokens']:,} tokens, {_money_text(total)}"
+    return f"{calls}, {total['prompt_tokens']:,} prompt + {total['completion_tokens']:,} completion tokens, {_money_text(total)}"
 
 
 def _money_text(total: Mapping[str, Any]) -> str:
     if not total["unpriced"]:
         return dollars(total["usd"])
-    known = f"{dollars(total['usd_of_priced'])} and what " if total["usd_of_priced"] else "money unknown: what "
-    return f"{known}{', '.join(total['unpriced'])} cost (no price known)"
+    known = f"{dollars(total['usd_of_priced'])} and an unknown sum" if total["usd_of_priced"] else "cost unknown"
+    return f"{known} (no price for {', '.join(total['unpriced'])})"
 
 
 def bill_lines(found: Mapping[str, Any]) -> list[str]:

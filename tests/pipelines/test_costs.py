@@ -319,7 +319,8 @@ def test_a_budget_stops_cleanly_spread_over_documents_and_a_larger_one_goes_on(d
     )
     assert asked == [{"n": DOCUMENTS}]
     assert (
-        f"this build {total.calls} calls, {900 * total.calls:,} + {300 * total.calls:,} tokens, ${total.money:.2f}" in done.stdout
+        f"language models: {total.calls} calls, {900 * total.calls:,} prompt + {300 * total.calls:,} completion tokens, ${total.money:.2f}"
+        in done.stdout
     )
     assert Path("out/dataset/manifest.json").is_file()
     build(server, "--budget", "1000")
@@ -379,7 +380,7 @@ def test_the_bill_has_calls_tokens_money_and_failures(docs: Path, server: Script
     assert row["usd"] == found["total"]["usd"] == pytest.approx(21 * ONE_CALL)
     assert found["failed"] == [{"stage": "generate", "state": "rejected", "reason": "answer_unparsable", "requests": 3}]
     lines = curate("llm", "out").stdout.splitlines()
-    assert "paid here: 21 calls, 18,900 + 6,300 tokens, $31.50" in lines
+    assert "paid here: 21 calls, 18,900 prompt + 6,300 completion tokens, $31.50" in lines
     assert "  3 answer_unparsable (rejected)" in lines
     dearer = json.loads(
         curate("llm", "out", "--json", "--set", 'llm.prices."m.1".prompt=0', "--set", 'llm.prices."m.1".completion=0').stdout
@@ -392,7 +393,7 @@ def test_models_without_a_price_are_named_in_the_bill(docs: Path, server: Script
     curate("build", "docs", "--out", "out", "--until", "generate", settings=unpriced)
     found = json.loads(curate("llm", "out", "--json").stdout)["total"]
     assert (found["usd"], found["usd_of_priced"], found["unpriced"]) == (None, 0.0, ["q-7b"])
-    assert "money unknown: what q-7b cost (no price known)" in curate("llm", "out").stdout
+    assert "cost unknown (no price for q-7b)" in curate("llm", "out").stdout
 
 
 # Sharing
