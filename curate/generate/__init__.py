@@ -53,12 +53,13 @@ def produce(context: Context) -> Iterator[Batch]:
     with settled(context, brief) as answers:
         yield from _batches(context, reader, answers)
         yield from _across(context, reader, answers)
-    _report_missing(context)
+    _report_missing(context, answers.unasked)
 
 
-def _report_missing(context: Context) -> None:
-    if context.owed:
-        missing = counted(len(context.owed), "request")
+def _report_missing(context: Context, unasked: int) -> None:
+    """What was not asked for want of money has its own note, as the same command would not ask it either."""
+    if len(context.owed) > unasked:
+        missing = counted(len(context.owed) - unasked, "request")
         context.note(f"The model left {missing} unanswered; run the same command again to ask for just what is missing.")
 
 

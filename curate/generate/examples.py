@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ LONGEST_QUERY = 2000
 ALIKE = 0.85
 """Jaccard similarity of content words from which a question counts as a copy; the threshold between two questions, too."""
 WHERE = "generate.examples"
+_DRAWN_FROM = 64
+"""Queries that are looked at for one chunk: a file may hold 100,000, and a corpus as many chunks."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,19 @@ class Examples:
     longest: int
 
     def sampled(self, count: int, seed: int, chunk_id: str) -> list[str]:
-        """`count` queries for a chunk, drawn by seed and chunk."""
-        return sorted(self.queries, key=lambda query: uniform(seed, chunk_id, "example", query))[:count]
+        """`count` queries for a chunk, drawn by seed and chunk; a query more in the file changes what few chunks are shown.
+
+        All queries lie on a circle in an order without meaning, and a chunk draws among those that follow its own place there.
+        """
+        places, queries = self._circle
+        start = bisect_left(places, uniform(seed, chunk_id, "place"))
+        near = [queries[(start + step) % len(queries)] for step in range(min(_DRAWN_FROM, len(queries)))]
+        return sorted(near, key=lambda query: uniform(seed, chunk_id, "example", query))[:count]
+
+    @cached_property
+    def _circle(self) -> tuple[list[float], list[str]]:
+        order = sorted((uniform(0, "example", query), query) for query in self.queries)
+        return [place for place, _ in order], [query for _, query in order]
 
 
 class Guard:
@@ -44,9 +60,10 @@ class Guard:
     def __init__(self, queries: tuple[str, ...]) -> None:
         self._exact = {normalise(query) for query in queries}
         self._contents = [content_stems(query) for query in queries]
+        self._frequency = Counter(term for content in self._contents for term in content)
         self._holding: dict[str, list[int]] = {}
         for at, content in enumerate(self._contents):
-            for term in content:
+            for term in self._prefix(content):
                 self._holding.setdefault(term, []).append(at)
 
     def holds(self, question: str) -> bool:
@@ -54,8 +71,13 @@ class Guard:
         if normalise(question) in self._exact:
             return True
         asked = content_stems(question)
-        shared = Counter(at for term in asked for at in self._holding.get(term, ()))
-        return any(count >= ALIKE * len(asked | self._contents[at]) for at, count in shared.items())
+        near = {at for term in self._prefix(asked) for at in self._holding.get(term, ())}
+        return any(len(asked & self._contents[at]) >= ALIKE * len(asked | self._contents[at]) for at in near)
+
+    def _prefix(self, content: frozenset[str]) -> list[str]:
+        """Its rarest words: two sets as similar as `ALIKE` share one of them (a prefix filter), and few queries hold it."""
+        rarest_first = sorted(content, key=lambda term: (self._frequency[term], term))
+        return rarest_first[: len(rarest_first) - math.ceil(ALIKE * len(rarest_first) - 1e-9) + 1]
 
 
 def read_examples(name: str) -> Examples:
@@ -72,7 +94,9 @@ def read_examples(name: str) -> Examples:
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"not UTF-8: {error.reason}", where=name, next_step="save the file as UTF-8") from error
-    read = {".jsonl": _json_lines, ".csv": _table, ".tsv": _table}.get(path.suffix.lower(), _lines)
+    read = {".jsonl": _json_lines, ".ndjson": _json_lines, ".json": _json_lines, ".csv": _table, ".tsv": _table}.get(
+        path.suffix.lower(), _lines
+    )
     queries = tuple(dict.fromkeys(" ".join(query.split()) for query in read(text, name) if query.strip()))
     if not queries:
         raise InputError(

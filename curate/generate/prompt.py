@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from curate.generate.parse import parse_answer
+from curate.generate.parse import clean_question, json_objects
 from curate.generate.vocabulary import content_stems
 from curate.text import normalise
 from schemas.errors import SettingsError
@@ -26,7 +25,8 @@ FIELDS = {
         "title section_1 section_2 mark_1 mark_2 passage_1 passage_2 language persona examples who queries".split()
     ),
 }
-"""What may stand in double braces in each file."""
+"""What may stand in double braces in the `# user` section of each file."""
+_SHARED = frozenset("title language who queries shortest longest".split())
 NEEDED = {PROMPT_FILE: ("mark", "passage"), ACROSS_FILE: ("mark_1", "passage_1", "mark_2", "passage_2")}
 """What must stand in its `# user` section: the passages, between marks."""
 
@@ -72,7 +72,6 @@ class Prompt:
         return _FIELD.sub(lambda match: values[match[1]], "\n".join(lines))
 
 
-@lru_cache(maxsize=8)
 def load_prompt(name: str = PROMPT_FILE, override: str | None = None) -> Prompt:
     """A prompt file of ours, or the user's in its place. Sections that the user's file lacks are taken from ours.
 
@@ -81,10 +80,13 @@ def load_prompt(name: str = PROMPT_FILE, override: str | None = None) -> Prompt:
     data = files("curate").joinpath(*name.split("/")).read_bytes()
     sections = _sections(data.decode("utf-8"))
     if override is not None:
-        own = _own_sections(name, override)
+        own = _own_sections(override, _where(name, override))
+        _check(own, sections, name, override)
         sections |= own
         data += b"\0" + repr(sorted(own.items())).encode()
-    example = frozenset(normalise(item.question) for item in parse_answer(sections["system"]))
+    # Only JSON is an example of an answer; rules in a numbered list would be taken for questions.
+    found = (one.get("question") for one in json_objects(sections["system"]))
+    example = frozenset(normalise(clean_question(question)) for question in found if isinstance(question, str))
     terms = frozenset(term for question in example for term in content_stems(question))
     return Prompt(sections, sha256(data).hexdigest(), example, terms)
 
@@ -94,17 +96,28 @@ def _sections(text: str) -> dict[str, str]:
     return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
 
 
-def _own_sections(name: str, override: str) -> dict[str, str]:
-    where = f"generate.{'prompt' if name == PROMPT_FILE else 'prompt_across'} = {override}"
+def _where(name: str, override: str) -> str:
+    return f"generate.{'prompt' if name == PROMPT_FILE else 'prompt_across'} = {override}"
+
+
+def _own_sections(override: str, where: str) -> dict[str, str]:
     try:
-        own = _sections(Path(override).read_bytes().decode("utf-8-sig"))
+        return _sections(Path(override).read_bytes().decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read the prompt file: {error}", where=where, next_step="name a UTF-8 text file") from error
+
+
+def _check(own: Mapping[str, str], ours: Mapping[str, str], name: str, override: str) -> None:
+    """Raise SettingsError with all that is wrong with the user's sections."""
     faults = []
     if not own.keys() & {"system", "user"}:
         faults.append('no line "# system" or "# user" begins a section')
     for section, text in own.items():
-        unknown = sorted(set(_FIELD.findall(text)) - FIELDS[name])
+        if section not in ours:
+            # What stands below it would never be sent.
+            faults.append(f'"# {section}" begins no section of this file (its sections: {", ".join(ours)})')
+            continue
+        unknown = sorted(set(_FIELD.findall(text)) - _fields(name, section))
         if unknown and section != "system":
             faults.append(f"# {section} has unknown fields {', '.join('{{' + one + '}}' for one in unknown)}")
     if "user" in own:
@@ -112,7 +125,15 @@ def _own_sections(name: str, override: str) -> dict[str, str]:
     if faults:
         raise SettingsError(
             "; ".join(faults),
-            where=where,
-            next_step=f"start from curate/{name}; its fields are {', '.join(sorted(FIELDS[name]))}",
+            where=_where(name, override),
+            next_step=f"start from curate/{name}; fields of its # user are {', '.join(sorted(FIELDS[name]))}",
         )
-    return own
+
+
+def _fields(name: str, section: str) -> frozenset[str]:
+    """What may stand in double braces in one section: kinds are sent as they are, and no section can hold itself."""
+    if section == "user":
+        return FIELDS[name]
+    if section.startswith("style "):
+        return frozenset()
+    return FIELDS[name] - {"difficulty"} if section.startswith("difficulty ") else _SHARED

@@ -39,7 +39,7 @@ _HOW_TO = re.compile(
     re.I,
 )
 _DEFINES = re.compile(
-    r"^\W*(?:what(?:'s| is| are)\s+(?:an?\s+|the\s+)?(?:[\w.-]+\W*){1,3}$|define\b|definition of|meaning of|what does \S+ mean)",
+    r"^\W*(?:what(?:'s| is| are)\s+(?:an?\s+|the\s+)?(?:[\w.-]++\W*+){1,3}$|define\b|definition of|meaning of|what does \S+ mean)",
     re.I,
 )
 _ONE_ANSWER = re.compile(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.prices import LIST_PRICES
 from schemas.settings.section import HOW, PLACE, Section
@@ -59,6 +60,19 @@ class RoleSettings(Section):
     local_batch: int = Field(
         16, ge=1, description="Passages at a time in this process; halved when memory runs out.", json_schema_extra=HOW
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def address_holds_no_secret(cls, value: str) -> str:
+        """An address stands in the ledger and in the manifest of datasets, which are handed on."""
+        try:
+            parts = urlsplit(value)
+            secret = parts.username is not None or parts.password is not None or bool(parts.query)
+        except ValueError:
+            return value
+        if secret:
+            raise ValueError("an address with a user name, password or query would be written down; keys come from api_key_env")
+        return value
 
 
 class PriceSettings(Section):

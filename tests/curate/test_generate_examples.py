@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from curate.generate.examples import Guard, read_examples
+from curate.generate.examples import ALIKE, Examples, Guard, read_examples
+from curate.generate.vocabulary import content_stems
 from curate.llm.scripted import ScriptedServer, questions_reply
 from curate.store import Store
+from curate.text import normalise
 from schemas.errors import InputError, SettingsError
 from tests.curate.generate_rows import HERON, KILN, Corpus, Made, run_generate
 
+NOUNS = ["kiln", "clinker", "gypsum", "heron", "lake", "reed", "lens", "lamp", "tower", "granite"]
 QUERIES = ["kiln clinker temperature", "How hot is a kiln?", "gypsum portland cement"]
 
 
@@ -40,6 +45,7 @@ def asked(server: ScriptedServer) -> str:
     [
         ("q.txt", "\ufeff" + "\r\n".join([*QUERIES, "", QUERIES[0]])),
         ("q.jsonl", "\n".join(json.dumps({"_id": "1", "text": query}) for query in QUERIES) + "\n"),
+        ("q.json", "\n".join(json.dumps({"query": query}) for query in QUERIES)),
         ("q2.jsonl", "\n".join(json.dumps(query) for query in QUERIES)),
         ("q.csv", "id,Query\n" + "\n".join(f"1,{query}" for query in QUERIES)),
         ("q.tsv", "question\tn\n" + "\n".join(f"{query}\t2" for query in QUERIES)),
@@ -62,6 +68,7 @@ def test_queries_are_read_from_lines_and_columns(tmp_path: Path, name: str, text
         ("bad.jsonl", b'{"query": "a"}\n{"query"\n', InputError, "line 2"),
         ("bare.jsonl", b'{"other": "a"}\n', InputError, "no text in a column"),
         ("list.jsonl", b'{"query": ["a"]}\n', InputError, "no text in a column"),
+        ("array.json", b'["a", "b"]', InputError, "no text in a column"),
         ("bare.csv", b"other\na\n", InputError, "line 2"),
         ("long.txt", b"a" * 2001, InputError, "2,001 characters"),
     ],
@@ -124,3 +131,37 @@ def test_the_guard_knows_near_copies_and_lets_other_questions_through() -> None:
     assert guard.holds("What's the default port of the Apache server?")
     assert guard.holds("CORS")
     assert not guard.holds("What is the default log file of the Apache server?")
+
+
+def similar(a: frozenset[str], b: frozenset[str]) -> bool:
+    return bool(a | b) and len(a & b) >= ALIKE * len(a | b)
+
+
+@given(
+    st.lists(st.frozensets(st.sampled_from(NOUNS), max_size=9), max_size=12), st.frozensets(st.sampled_from(NOUNS), max_size=9)
+)
+def test_the_guard_misses_no_query_above_the_threshold(known: list[frozenset[str]], asked: frozenset[str]) -> None:
+    texts = [" ".join(sorted(one)) for one in known]
+    # Sorted backwards, so that equal words do not make equal texts.
+    question = " ".join(sorted(asked, reverse=True))
+    expected = any(similar(content_stems(text), content_stems(question)) for text in texts)
+    assert Guard(tuple(texts)).holds(question) == (expected or normalise(question) in {normalise(text) for text in texts})
+
+
+def test_the_guard_looks_at_few_of_many_queries() -> None:
+    guard = Guard(tuple(f"kiln fault {name}{number}" for number, name in enumerate(NOUNS * 20)))
+    assert max(len(numbers) for numbers in guard._holding.values()) <= 20
+
+
+def test_samples_of_a_long_file_are_spread_and_hardly_move_when_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries = tuple(f"query number {n}" for n in range(400))
+    before, after = (Examples(kept, {}, 1, 9) for kept in (queries[:-1], queries))
+    chunks = [f"chunk {n}" for n in range(600)]
+    drawn = {chunk: before.sampled(3, 13, chunk) for chunk in chunks}
+    assert all(len(set(shown)) == 3 for shown in drawn.values())
+    assert len({query for shown in drawn.values() for query in shown}) > 350
+    assert sum(after.sampled(3, 13, chunk) != drawn[chunk] for chunk in chunks) < 30
+    looked: list[str] = []
+    monkeypatch.setattr("curate.generate.examples.uniform", lambda *parts: looked.append(str(parts)) or 0.5)
+    before.sampled(3, 13, "another chunk")
+    assert len(looked) <= 65

@@ -63,6 +63,11 @@ def test_the_users_sections_take_the_place_of_ours_and_change_the_key(tmp_path: 
         ("# user\nAsk about {{passage}}", r"# user lacks \{\{mark\}\}"),
         (USER + "{{chunk}} {{tile}}", r"unknown fields \{\{chunk\}\}, \{\{tile\}\}"),
         (USER + "\n# style keywords\n{{nothing}}", "# style keywords has unknown fields"),
+        (USER + "\n# style keywords\nabout {{title}}", "# style keywords has unknown fields"),
+        (USER + "\n# persona\n{{who}} reads {{section}}", r"# persona has unknown fields \{\{section\}\}"),
+        (USER + "\n# difficulty hard\n{{difficulty}}", "# difficulty hard has unknown fields"),
+        (USER + "\n# style howto\nAsk how.", '"# style howto" begins no section'),
+        ("# system\nAsk well.\n\n# rules\nNever lie.", '"# rules" begins no section'),
     ],
 )
 def test_what_is_wrong_with_a_prompt_file_is_said(tmp_path: Path, text: str | None, told: str) -> None:
@@ -92,3 +97,31 @@ def test_the_expected_length_grows_with_the_questions() -> None:
     brief = brief_of(load_settings(None, []))
     assert question_request(replace(PASSAGE, text="kiln"), brief).expected_tokens == 82
     assert question_request(PASSAGE, brief).expected_tokens == 12 + 70 * PASSAGE.bears(4)
+
+
+def test_every_field_that_a_section_may_hold_is_filled(tmp_path: Path) -> None:
+    file = tmp_path / "prompt.md"
+    shared = "{{title}} {{language}} {{who}} {{shortest}}"
+    file.write_text(
+        f"{USER}{{{{difficulty}}}}\n# persona\np {shared}\n# difficulty hard\nd {shared} {{{{subject}}}} {{{{persona}}}}"
+    )
+    text = user_text(f"generate.prompt={file}", 'generate.personas=["a nurse"]', "generate.difficulty=hard")
+    assert "{{" not in text
+    assert "\nd Birds English a nurse" in text
+
+
+def test_rules_of_a_users_prompt_are_not_taken_for_its_example(tmp_path: Path) -> None:
+    file = tmp_path / "prompt.md"
+    file.write_text('# system\n1. Ask about kiln temperatures in summer?\n2. Answer {"question": "Who bends stray light?"}')
+    prompt = brief_of(load_settings(None, [f"generate.prompt={file}"])).prompt
+    assert prompt.example == {"who bends stray light"}
+    assert not prompt.is_copied("Which kiln temperatures are reached?", "It is hot.")
+
+
+def test_a_prompt_file_is_read_again_for_each_build(tmp_path: Path) -> None:
+    file = tmp_path / "prompt.md"
+    shas = []
+    for text in ("# system\none", "# system\ntwo"):
+        file.write_text(text)
+        shas.append(brief_of(load_settings(None, [f"generate.prompt={file}"])).prompt.sha256)
+    assert shas[0] != shas[1]

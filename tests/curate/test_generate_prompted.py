@@ -211,6 +211,15 @@ def test_unanswered_chunks_are_quarantined_owed_and_asked_again(store: Store, se
     assert again.notes == ["LLM: 1 call made, 1 answer from the store."]
 
 
+def test_a_spent_limit_has_one_note_that_tells_how_to_go_on(store: Store, server: ScriptedServer) -> None:
+    server.default = lambda body: questions_reply(Q)
+    made = build(store, server, one(), "llm.max_calls=0")
+    assert [(r.reason.value, r.state) for r in made.rejected] == [("answer_not_asked", "quarantined")]
+    assert len(made.owed) == 1
+    assert len(made.notes) == 2
+    assert "run the same command with a larger --max-calls" in made.notes[1]
+
+
 def test_a_refused_chunk_is_rejected_and_not_owed(store: Store, server: ScriptedServer) -> None:
     corpus = one()
     corpus.chunk("heron", HERON, path=["Heron"])

@@ -32,6 +32,7 @@ from schemas.settings import StyleWeights
         ("I moved my site to a new host. Now every login loses its session. What do I have to change?", "situational"),
         ("什么是协程？", "natural"),
         ("路径 参数", "keywords"),
+        ("what is " + "." * 300 + " b c d e", "natural"),  # takes minutes where the pattern tries every way to cut it
     ],
 )
 def test_the_kind_of_a_real_query(query: str, style: str) -> None:

@@ -53,3 +53,18 @@ def test_shares_must_sum_to_one() -> None:
     with pytest.raises(SettingsError, match="split"):
         load_settings(None, ["split.train=0.5"])
     assert load_settings(None, ["split.train=1.0", "split.dev=0.0", "split.test=0.0"]).split.test == 0
+
+
+@pytest.mark.parametrize("address", ["http://me:secret@host/v1", "http://me@host/v1", "https://host/v1?key=secret"])
+def test_an_address_with_a_secret_in_it_is_refused_without_repeating_it(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"llm\.judge\.base_url: .*api_key_env") as caught:
+        load_settings(None, [f"llm.judge.base_url={address}"])
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "one", ["generate.weights.natural=inf", "filter.duplicate_threshold=nan", "llm.generator.temperature=inf"]
+)
+def test_numbers_that_json_cannot_hold_are_refused(one: str) -> None:
+    with pytest.raises(SettingsError, match=one.split("=", maxsplit=1)[0]):
+        load_settings(None, [one])
