@@ -113,8 +113,8 @@ def _story(store: Store, key: str) -> Iterator[dict[str, Any]]:
                 yield {"table": table, **row}
     every = [key, *ids["documents"], *ids["chunks"], *ids["questions"], *_pairs(store, ids)]
     for row in store.rows(
-        "SELECT * FROM rejected WHERE row_key IN $every OR starts_with(row_key, $key) ORDER BY list_position($order, stage), row_key",
-        {"every": every, "key": key, "order": list(STAGE_NAMES)},
+        "SELECT * FROM rejected WHERE row_key IN $every OR starts_with(row_key, $begins) ORDER BY list_position($order, stage), row_key",
+        {"every": every, "begins": ids["key"], "order": list(STAGE_NAMES)},
     ):
         yield {"table": "rejected", **row}
 
@@ -122,7 +122,7 @@ def _story(store: Store, key: str) -> Iterator[dict[str, Any]]:
 def _ids(store: Store, key: str) -> dict[str, Any]:
     """Documents, chunks and questions that belong to the key, walking up from what it names."""
     named = key if len(key) >= 6 else "-"
-    questions = _column(store, "questions", "question_id", "starts_with(question_id, $key)", named)
+    questions = _column(store, "questions", "question_id", "starts_with(question_id, $key) OR starts_with(group_id, $key)", named)
     questions += _column(store, "pairs", "question_id", "starts_with(pair_id, $key)", named)
     chunks = _column(store, "chunks", "chunk_id", "starts_with(chunk_id, $key)", named)
     by_chunk = bool(chunks)

@@ -232,6 +232,7 @@ def test_a_fabricated_answer_takes_any_kind_of_value_and_each_passage_by_its_num
         "good": {"type": "boolean"},
         "verdict": {"enum": ["yes", "no"]},
         "nothing": {"type": "null"},
+        "question": {"type": "string"},
     }
     asked = body(schema={"type": "object", "properties": parts})
     asked["messages"][1]["content"] += "\n=== passage 2e ===\nKilns burn lime at great heat.\n=== passage 2e ===\n"
@@ -242,6 +243,9 @@ def test_a_fabricated_answer_takes_any_kind_of_value_and_each_passage_by_its_num
     )
     assert (made["score"] in (1, 2, 3), made["good"] in (True, False), made["verdict"] in ("yes", "no")) == (True,) * 3
     assert made["nothing"] is None
+    # A question about both, so unlike those about one of them.
+    assert "heron" in made["question"]
+    assert "Kilns" in made["question"]
 
 
 @pytest.mark.parametrize(
@@ -251,6 +255,11 @@ def test_other_languages_and_empty_passages_give_questions_too(passage: str) -> 
     made = json.loads(fabricated(body(passage)).text)["questions"]
     assert made
     assert all(item["question"].strip() for item in made)
+
+
+def test_a_fabricated_answer_quotes_no_scrap() -> None:
+    made = json.loads(fabricated(body("Grey herons nest. The heron waits in shallow water for fish.", count=1)).text)["questions"]
+    assert [item["evidence"] for item in made] == ["The heron waits in shallow water for fish."]
 
 
 def test_the_share_of_faults_is_as_planned_and_follows_from_the_seed() -> None:

@@ -182,6 +182,12 @@ def test_why_by_file_name(built: Path) -> None:
         why(built, "no-such")
 
 
+@pytest.mark.parametrize("beginning", ["", "1", "abcde"])
+def test_why_takes_no_short_beginning_for_an_id(built: Path, beginning: str) -> None:
+    with pytest.raises(StoreError, match="nothing here is named"):
+        why(built, beginning)
+
+
 def test_looking_never_writes_and_names_what_there_is(built: Path) -> None:
     with pytest.raises(SettingsError, match="no table 'pair'"):
         show(built, "pair")

@@ -11,7 +11,7 @@ import pytest
 
 from curate.llm import AnswerStore
 from pipelines.dry_run import dry_run, dry_run_folder, dry_run_settings
-from pipelines.look import sql
+from pipelines.look import sql, why
 from pipelines.runner import Build
 from schemas.settings import load_settings
 from tests.pipelines.conftest import run_curate
@@ -129,3 +129,17 @@ def test_the_environment_is_left_as_it_was(before: str | None, tmp_path: Path, m
         assert os.environ["NO_PROXY"].split(",")[-1] == "127.0.0.1"
         assert build.folder == tmp_path / "out-dry-run"
     assert os.environ.get("NO_PROXY") == before
+
+
+def test_questions_of_several_chunks_come_through_a_dry_run_and_why_tells_of_both_rows(few: Path, tmp_path: Path) -> None:
+    run_curate("build", few, *MODEL, "--set", "generate.weights.multi_chunk=9", "--dry-run-llm", cwd=tmp_path)
+    folder = tmp_path / "curated-dry-run"
+    kept = sql(
+        folder,
+        "SELECT group_id, count(*) AS n FROM pairs JOIN questions USING (question_id) WHERE group_id IS NOT NULL GROUP BY 1",
+    )
+    made = sql(folder, "SELECT count(DISTINCT group_id) AS n FROM questions")[0]["n"]
+    assert {row["n"] for row in kept} == {2}
+    assert 2 * len(kept) > made
+    story = [row for row in why(folder, kept[0]["group_id"]) if row["table"] == "questions"]
+    assert [row["group_id"] for row in story] == [kept[0]["group_id"]] * 2

@@ -20,6 +20,8 @@ _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?]+(?=\s|$)|[^.!?。！？\n]+[。
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _FRAMES = ("How does {} relate to {}?", "What connects {} with {}?", "Where does {} matter for {}?", "Why does {} depend on {}?")
 _MOST_WORDS = 4
+_LEAST_QUOTED = 4
+"""Words; a shorter quote is no evidence to the gates."""
 _KEYWORDS = "keywords"
 _FIELDS = ("evidence", "question", "answer")
 
@@ -45,9 +47,13 @@ class _Spot:
 
     def sentence(self) -> str:
         """The sentence of this item; a name that ends in a number means the passage of that number."""
+        return self.sentences()[0]
+
+    def sentences(self) -> list[str]:
+        """The same, and where the name has no number a sentence of each further passage: the answer is about all of them."""
         number = re.search(r"(\d+)$", self.name)
-        sentences = self.passages[(int(number[1]) - 1 if number else 0) % len(self.passages)]
-        return sentences[self.item % len(sentences)]
+        passages = [self.passages[(int(number[1]) - 1) % len(self.passages)]] if number else self.passages
+        return [sentences[self.item % len(sentences)] for sentences in passages]
 
 
 def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,7 +74,7 @@ def _passages(text: str) -> tuple[tuple[str, ...], ...]:
 
 def _sentences(passage: str) -> tuple[str, ...]:
     sentences = [match.group().strip() for match in _SENTENCE.finditer(passage)]
-    telling = [sentence for sentence in sentences if len(_salient(sentence)) >= 3]
+    telling = [one for one in sentences if len(_salient(one)) >= 3 and len(_WORD.findall(one)) >= _LEAST_QUOTED]
     return tuple(telling or [sentence for sentence in sentences if sentence] or ["nothing"])
 
 
@@ -107,19 +113,20 @@ def _count(schema: Mapping[str, Any], spot: _Spot) -> int:
 def _text(spot: _Spot) -> str:
     sentence, name = spot.sentence(), spot.name.lower()
     if name.startswith(("question", "query")):
-        return _question(spot, sentence)
+        return _question(spot, spot.sentences())
     if name.startswith("answer"):
         return " ".join(_salient(sentence)[-2:]) or sentence
     return sentence
 
 
-def _question(spot: _Spot, sentence: str) -> str:
-    """Words of the sentence in a frame, so that it reads as a question about the passage and stands nowhere in it."""
-    found = _salient(sentence)
+def _question(spot: _Spot, sentences: list[str]) -> str:
+    """Words of the sentences in a frame, so that it reads as a question about the passages and stands nowhere in them."""
+    sentence, share = sentences[0], -(-_MOST_WORDS // len(sentences))
+    found = [word for one in sentences for word in _salient(one)[:share]]
     if spot.keywords and found:
         return " ".join(reversed(found))
     if is_unspaced(sentence):
-        return f"{sentence.strip('。！？!?.')[:30]}什么？"
+        return f"{''.join(one.strip('。！？!?.')[: 30 // len(sentences)] for one in sentences)}什么？"
     if not _is_english(sentence):
         # No frame of our own in a language we do not know: the words alone, turned round.
         return " ".join(reversed(found)) + "?"
