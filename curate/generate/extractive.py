@@ -14,6 +14,10 @@ from curate.generate.terms import terms_candidate
 from curate.text import normalise
 
 
+TERMS_BELOW = 2
+"""Candidates of other styles from which a training passage gets no `terms` query."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A batch of passages and all that is needed to write their questions."""
@@ -47,7 +51,8 @@ def extract(passage: Passage, work: Work) -> list[Candidate]:
         others.append(definition_candidate(passage, found))
     if "heading" in work.styles:
         others.append(heading_candidate(passage, verbatim_allowed=train))
-    if "terms" in work.styles:
+    # Telling words teach less than sentences (docs/benchmarks.md): in training they fill up where the text gives little else.
+    if "terms" in work.styles and (not train or sum(one is not None for one in others) + len(ranked) < TERMS_BELOW):
         others.append(terms_candidate(passage, work.frequencies, work.seed))
     # The second sentence comes after one of each other style.
     ranked = ranked[:1] + [one for one in others if one is not None and (train or not one.verbatim)] + ranked[1:]

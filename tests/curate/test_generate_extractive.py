@@ -264,3 +264,18 @@ def test_document_frequencies_count_chunks_not_words() -> None:
 def test_a_table_that_grows_too_large_forgets_the_rarest_first() -> None:
     batches = [count_batch([(f"word{'abcdefghij'[n]} heron", "en")]) for n in range(10)]
     assert merged(batches, 10, limit=4).counts == {"heron": 10}
+
+
+@pytest.mark.parametrize(
+    ("split", "styles", "expected"),
+    [
+        ("train", ("sentence", "heading", "terms"), False),
+        ("train", ("heading", "terms"), True),
+        ("train", ("terms",), True),
+        ("test", ("sentence", "heading", "terms"), True),
+    ],
+)
+def test_telling_words_fill_up_training_and_serve_the_test(split: str, styles: tuple[str, ...], expected: bool) -> None:
+    passage = replace(PASSAGE, split=split)
+    found = {candidate.style for candidate in extract(passage, Work((passage,), RARE, styles, 4, 13))}
+    assert ("terms" in found) is expected
