@@ -154,7 +154,9 @@ def _shaping(section: BaseModel) -> dict[str, Any]:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("shapes_rows") is False:
             del values[name]
-        elif isinstance(extra, dict) and (extra.get("names_file") or extra.get("may_be_path")) and values[name] is not None:
+        elif isinstance(extra, dict) and extra.get("names_file") and values[name] is not None:
+            values[name] = Path(values[name]).name
+        elif isinstance(extra, dict) and extra.get("may_be_path") and values[name] is not None:
             values[name] = _bare(values[name])
         elif isinstance(value := getattr(section, name), BaseModel):
             values[name] = _shaping(value)
@@ -163,7 +165,7 @@ def _shaping(section: BaseModel) -> dict[str, Any]:
 
 def _bare(path: str) -> str:
     """The name of a file or folder without its place on this machine; hub ids stay whole."""
-    return Path(path).name if Path(path).is_absolute() else path
+    return Path(path).name if Path(path).is_absolute() or path.startswith((".", "~")) else path
 
 
 def _entries(folder: Path, rows: Mapping[str, int]) -> dict[str, FileEntry]:

@@ -23,7 +23,7 @@ from curate.store import Store, StoreReader
 from schemas.errors import ContractError, StoreError
 from schemas.manifest import read_manifest
 from schemas.reasons import Reason
-from schemas.settings import ChunkSettings, ExportSettings, LlmSettings, MineSettings, RoleSettings, Settings
+from schemas.settings import ChunkSettings, ExportSettings, LlmSettings, MineSettings, RoleSettings, Settings, load_settings
 from schemas.tables import TABLES, frame
 
 Rows = list[dict[str, Any]]
@@ -459,3 +459,15 @@ def test_the_manifest_names_no_path_and_nothing_that_shapes_no_row() -> None:
     assert "MY_KEY" not in json.dumps(values)
     assert "timeout_s" not in values["llm"]["generator"]
     assert values["seed"] == 13
+
+
+@pytest.mark.parametrize("folder", ["/home/somebody/", "../../somebody/", "~/", "somebody/", ""])
+def test_files_stand_in_the_manifest_without_their_place_however_it_was_written(folder: str) -> None:
+    sets = [f"generate.{name}={folder}{name}.md" for name in ("examples", "prompt", "prompt_across")]
+    values = shaping_settings(load_settings(None, sets))["generate"]
+    assert [values[name] for name in ("examples", "prompt", "prompt_across")] == ["examples.md", "prompt.md", "prompt_across.md"]
+
+
+@pytest.mark.parametrize(("model", "shown"), [("../models/a.gguf", "a.gguf"), ("./m", "m"), ("owner/name", "owner/name")])
+def test_a_hub_id_stays_whole_and_a_path_does_not(model: str, shown: str) -> None:
+    assert shaping_settings(load_settings(None, [f"llm.generator.model={model}"]))["llm"]["generator"]["model"] == shown
