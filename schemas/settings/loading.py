@@ -48,4 +48,4 @@ def fault(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{key}: no such setting"
     # Never print the value: a secret pasted into the wrong place must not reach a log.
-    return f"{key}: {error['msg']}"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}"

@@ -57,7 +57,7 @@ def test_shares_must_sum_to_one() -> None:
 
 @pytest.mark.parametrize("address", ["http://me:secret@host/v1", "http://me@host/v1", "https://host/v1?key=secret"])
 def test_an_address_with_a_secret_in_it_is_refused_without_repeating_it(address: str) -> None:
-    with pytest.raises(SettingsError, match=r"llm\.judge\.base_url: .*api_key_env") as caught:
+    with pytest.raises(SettingsError, match=r"llm\.judge\.base_url: an address .*api_key_env") as caught:
         load_settings(None, [f"llm.judge.base_url={address}"])
     assert "secret" not in str(caught.value)
 
