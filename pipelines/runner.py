@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from curate.export import dataset_is_intact
+from curate.generate.brief import brief_of
 from curate.ingest import source_digest
 from curate.stage import Context, Stage
 from curate.store import Store, open_store
@@ -98,6 +99,8 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
     """
     hears = listener or Silent()
     stages = build.stages()
+    # A missing file of prompts or queries must not come out after an hour of reading documents.
+    brief_of(build.settings)
     digest = source_digest(build.sources, build.settings.ingest)
     results: list[StageResult] = []
     with open_store(build.folder) as store, ProcessEngine(build.workers) as engine:

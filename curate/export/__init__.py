@@ -152,7 +152,7 @@ def _shaping(section: BaseModel) -> dict[str, Any]:
     values = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("shapes_rows") is False:
+        if isinstance(extra, dict) and (extra.get("shapes_rows") is False or extra.get("private")):
             del values[name]
         elif isinstance(extra, dict) and extra.get("names_file") and values[name] is not None:
             values[name] = Path(values[name]).name

@@ -13,9 +13,8 @@ from curate.generate.sentences import question_candidates, sentence_candidates, 
 from curate.generate.terms import terms_candidate
 from curate.text import normalise
 
-
-TERMS_BELOW = 2
-"""Candidates of other styles from which a training passage gets no `terms` query."""
+SECOND_SENTENCE_FROM = 80
+"""Tokens of a passage from which two of its sentences are asked with."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def extract(passage: Passage, work: Work) -> list[Candidate]:
     ranked: list[Candidate] = []
     found = sentences(passage)
     if "sentence" in work.styles and train:
-        most = 2 if passage.tokens > 150 else 1
+        most = 2 if passage.tokens > SECOND_SENTENCE_FROM else 1
         ranked += sentence_candidates(passage, found, work.frequencies, work.seed, most)
     others: list[Candidate | None] = []
     if "question_in_text" in work.styles:
@@ -51,8 +50,8 @@ def extract(passage: Passage, work: Work) -> list[Candidate]:
         others.append(definition_candidate(passage, found))
     if "heading" in work.styles:
         others.append(heading_candidate(passage, verbatim_allowed=train))
-    # Telling words teach less than sentences (docs/benchmarks.md): in training they fill up where the text gives little else.
-    if "terms" in work.styles and (not train or sum(one is not None for one in others) + len(ranked) < TERMS_BELOW):
+    # Telling words teach less than sentences (docs/benchmarks.md): in training they stand in where the text gives nothing else.
+    if "terms" in work.styles and not (train and (ranked or any(others))):
         others.append(terms_candidate(passage, work.frequencies, work.seed))
     # The second sentence comes after one of each other style.
     ranked = ranked[:1] + [one for one in others if one is not None and (train or not one.verbatim)] + ranked[1:]

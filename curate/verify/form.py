@@ -44,7 +44,7 @@ _MALFORMED: tuple[tuple[str, re.Pattern[str]], ...] = (
         re.compile(
             r"^\W*(?:here (?:is|are)\b|here's\b|sure\b[,!]|certainly\b[,!]|of course\b[,!]|okay[,!]|as an ai\b|i cannot\b|i can't (?:generate|create|provide|help)\b|i'm sorry\b|i am sorry\b|note\s*:|note that\b|instructions?\s*:|task\s*:|output\s*:)"
             r"|\b(?:generate|write|create|formulate|produce)\s+(?:a|an|one|two|three|\d+|some|the)?\s*(?:\w+\s+){0,2}(?:questions?|queries|query)\b"
-            r"|\b(?:(?:would|do) you like (?:to (?:know|learn|see|ask|add)|me\b)|(?:what|which|who)\b[^?]{0,40}\bwould you like\b|can you (?:provide|give me) (?:a|an|some|any) (?:specific|example|more)|anything (?:else|specific|in particular) (?:you|i|we)\b|(?:can|could|may|how can) i (?:help|assist)"
+            r"|\b(?:(?:would|do) you like (?:to (?:know|learn|see|ask|add)|me\b)|(?:what|which|who)\b[^?]{0,40}\bwould you like\b|can you (?:provide|give me) (?:a|an|some|any) (?:specific|example|more)|anything (?:else|specific|in particular) (?:you|i|we)\b|(?:can|could|may|how can) i (?:help|assist)(?: you)?(?: today| further| with (?:this|that|your|these|those)\b|(?=\W*$))"
             r"|do you have any (?:other|more|further|specific)? ?(?:questions?|requests?)|let me know)\b"
             r"|\b(?:annotators?|the question should|your question|questions? (?:based on|about) (?:the|this) (?:passage|text|document))\b",
             re.I,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from schemas.prices import LIST_PRICES
-from schemas.settings.section import HOW, PLACE, Section
+from schemas.settings.section import HOW, PLACE, PRIVATE, Section
 
 
 class RoleSettings(Section):
@@ -24,10 +24,11 @@ class RoleSettings(Section):
     )
     model: str | None = Field(
         None,
+        min_length=1,
         description="Model name (transformers: hub id, local folder or GGUF file); unset: this role is not used.",
         json_schema_extra=PLACE,
     )
-    base_url: str = Field("https://api.openai.com/v1", description="Endpoint.")
+    base_url: str = Field("https://api.openai.com/v1", description="Endpoint.", json_schema_extra=PRIVATE)
     alias: str | None = Field(
         None, description="Name under which answers are stored instead of the endpoint, to share them between endpoints."
     )

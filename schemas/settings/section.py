@@ -8,8 +8,8 @@ HOW: dict[str, JsonValue] = {"shapes_rows": False}
 """Marks a field that changes how rows are got, not what they are: no part of a fingerprint."""
 FILE: dict[str, JsonValue] = {"names_file": True}
 """Marks a field that names a file whose content shapes rows."""
-
-
+PRIVATE: dict[str, JsonValue] = {"private": True}
+"""Marks a field that no dataset shows: an address inside somebody's network."""
 PLACE: dict[str, JsonValue] = {"may_be_path": True}
 """Marks a field that may hold a path, of which datasets show the name alone."""
 

@@ -471,3 +471,11 @@ def test_files_stand_in_the_manifest_without_their_place_however_it_was_written(
 @pytest.mark.parametrize(("model", "shown"), [("../models/a.gguf", "a.gguf"), ("./m", "m"), ("owner/name", "owner/name")])
 def test_a_hub_id_stays_whole_and_a_path_does_not(model: str, shown: str) -> None:
     assert shaping_settings(load_settings(None, [f"llm.generator.model={model}"]))["llm"]["generator"]["model"] == shown
+
+
+def test_a_dataset_does_not_show_the_address_of_an_endpoint() -> None:
+    shown = shaping_settings(
+        load_settings(None, ["llm.generator.base_url=http://models.inside.example/v1", "llm.generator.model=m"])
+    )
+    assert "inside" not in json.dumps(shown)
+    assert shown["llm"]["generator"]["model"] == "m"

@@ -95,6 +95,7 @@ def test_questions_and_queries_are_questions(text: str) -> None:
         ("I'm sorry, I cannot help with that", "talk to a person at work"),
         ("Is there anything specific you would like to know about this?", "talk to a person at work"),
         ("How can I assist with your herons?", "talk to a person at work"),
+        ("How can I help you?", "talk to a person at work"),
         ("What kind of evaluation will be done? (factoid or natural)", "remark after it"),
         ("Which person or group would you like to review the request?", "talk to a person at work"),
         ("Can you provide a specific name for the heron?", "talk to a person at work"),

@@ -214,3 +214,10 @@ def test_moved_splits_are_counted(world: World, build: Build, monkeypatch: pytes
     monkeypatch.setattr(World, "split", moved)
     notes = run_build(replace(build, force=("split",)))[2].entry.notes
     assert notes == ("2 documents changed their split since the last build: compare scores within one build only.",)
+
+
+def test_a_missing_file_of_queries_is_named_before_any_stage_runs(world: World, build: Build) -> None:
+    settings = load_settings(None, ["generate.examples=nowhere.txt"])
+    with pytest.raises(SettingsError, match=r"cannot read nowhere\.txt"):
+        run_build(replace(build, settings=settings))
+    assert not (build.folder / "curate.duckdb").exists()
