@@ -270,7 +270,6 @@ def test_a_table_that_grows_too_large_forgets_the_rarest_first() -> None:
     ("split", "styles", "expected"),
     [
         ("train", ("sentence", "heading", "terms"), False),
-        ("train", ("definition", "terms"), False),
         ("train", ("terms",), True),
         ("test", ("sentence", "heading", "terms"), True),
     ],
