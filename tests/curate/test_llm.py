@@ -101,9 +101,9 @@ def test_requests_are_taken_lazily_and_not_all_at_once(server: ScriptedServer, a
 
 
 def test_a_second_run_makes_no_call(server: ScriptedServer, answers: AnswerStore) -> None:
-    first = texts(list(client(answers, role(server)).settle(requests("a", "b"))))
+    first = sorted(texts(list(client(answers, role(server)).settle(requests("a", "b")))))
     again = client(answers, role(server))
-    assert texts(list(again.settle(requests("a", "b")))) == first == ["about a", "about b"]
+    assert sorted(texts(list(again.settle(requests("a", "b"))))) == first == ["about a", "about b"]
     assert (again.calls, again.hits, len(server.history)) == (0, 2, 2)
 
 
@@ -145,7 +145,7 @@ def test_each_answer_is_on_disk_before_it_is_handed_out(server: ScriptedServer, 
         assert set(handed_out) <= on_disk
     paid = len(server.history)
     again = client(answers, role(server, concurrency=1))
-    assert texts(list(again.settle(requests(*"abcdef")))) == [f"about {letter}" for letter in "abcdef"]
+    assert sorted(texts(list(again.settle(requests(*"abcdef"))))) == [f"about {letter}" for letter in "abcdef"]
     # One call was in flight when the first run was left.
     assert again.hits >= paid - 1
     assert len(server.history) <= 6 + 1
@@ -391,7 +391,7 @@ def test_an_interrupt_keeps_what_was_paid(server: ScriptedServer, answers: Answe
             if answer.text == "about b":
                 raise KeyboardInterrupt
     again = client(answers, role(server))
-    assert texts(list(again.settle(requests(*"ab")))) == ["about a", "about b"]
+    assert sorted(texts(list(again.settle(requests(*"ab"))))) == ["about a", "about b"]
     assert again.calls == 0
 
 
@@ -425,7 +425,7 @@ def test_a_run_killed_at_any_moment_pays_again_for_no_more_than_was_in_flight(
     assert sorted(set(asked), key=int) == [str(number) for number in range(40)]
     assert 40 <= len(asked) <= 40 + 2
     again = client(answers, role(server))
-    assert texts(list(again.settle(requests(*map(str, range(40)))))) == [f"about {number}" for number in range(40)]
+    assert sorted(texts(list(again.settle(requests(*map(str, range(40))))))) == sorted(f"about {number}" for number in range(40))
     assert again.calls == 0
 
 
