@@ -61,6 +61,11 @@ def count_words(text: str) -> int:
     return len(found) - characters + (characters + 1) // 2
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 call", "2,000 calls"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def shingles(text: str, size: int) -> frozenset[str]:
     """Sets of `size` words in a row (a shorter text is one shingle; empty text has none)."""
     found = words(text)

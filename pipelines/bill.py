@@ -17,6 +17,7 @@ from curate.llm.exchange import export_answers, import_answers
 from curate.llm.prices import dollars, price_of
 from curate.llm.usage import Spent, correction, last_answer, money_of, runs, spent, tokens_of, usage
 from curate.store import DATABASE_NAME, open_store
+from curate.text import counted
 from schemas.errors import InputError, StoreError
 from schemas.settings import LlmSettings
 
@@ -113,7 +114,7 @@ def section_line(found: Mapping[str, Any]) -> str:
 
 
 def _spent_text(total: Mapping[str, Any]) -> str:
-    calls = f"{total['calls']:,} call" + ("" if total["calls"] == 1 else "s")
+    calls = counted(total["calls"], "call")
     if not total["calls"]:
         return calls
     return f"{calls}, {total['prompt_tokens']:,} prompt + {total['completion_tokens']:,} completion tokens, {_money_text(total)}"
@@ -156,7 +157,7 @@ def _run_lines(found: list[dict[str, Any]]) -> list[str]:
     lines = [f"runs ({len(found):,}, the last {RUNS_SHOWN} shown):" if len(found) > RUNS_SHOWN else "runs:"] if found else []
     for run in found[-RUNS_SHOWN:]:
         lines.append(
-            f"  {run['started']}  {run['stage']} {run['role']} {run['channel']}: {run['calls']:,} calls made, {run['hits']:,} from the store, "
+            f"  {run['started']}  {run['stage']} {run['role']} {run['channel']}: {counted(run['calls'], 'call')} made, {run['hits']:,} from the store, "
             f"{run['failed']:,} unanswered, {run['seconds']:,.0f} s, {run['model']}"
         )
     return lines

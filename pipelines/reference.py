@@ -124,7 +124,14 @@ def command_help() -> str:
     parts = ["# Commands\n\nGenerated from the program's own `--help`.\n"]
     for name in ("", *main.list_commands(click.Context(main))):
         command = main.commands[name] if name else main
-        context = click.Context(command, info_name=f"curate {name}".strip(), max_content_width=110, terminal_width=110)
+        # The names are given, as click keeps those of whichever context asked first.
+        context = click.Context(
+            command,
+            info_name=f"curate {name}".strip(),
+            max_content_width=110,
+            terminal_width=110,
+            help_option_names=main.context_settings["help_option_names"],
+        )
         parts.append(f"## curate {name}".rstrip() + f"\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

@@ -13,6 +13,7 @@ from curate.generate.brief import brief_of
 from curate.ingest import source_digest
 from curate.stage import Context, Stage
 from curate.store import Store, open_store
+from curate.text import counted
 from curate.validate import failed
 from pipelines.engine import ProcessEngine
 from pipelines.fingerprint import Fingerprint, differences, fingerprint
@@ -159,7 +160,7 @@ def why(stage: Stage, build: Build, old: Entry | None, new: Fingerprint) -> list
     if stage.name in build.force:
         reasons.append("forced")
     if old.owed:
-        reasons.append(f"{old.owed} answers still owed")
+        reasons.append(f"{counted(old.owed, 'answer')} still owed")
     if stage.name == "export" and not dataset_is_intact(build.folder):
         reasons.append("dataset folder missing or changed")
     return reasons

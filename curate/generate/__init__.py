@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curate.generate.across import across_request, read_across
-from curate.generate.answering import STAGE_NAME, Answers, counted, settled
+from curate.generate.answering import STAGE_NAME, Answers, settled
 from curate.generate.brief import brief_of
 from curate.generate.examples import Guard
 from curate.generate.extractive import Work, extract_batch
@@ -24,6 +24,7 @@ from curate.generate.sources import Sources, imported_questions, question_source
 from curate.generate.turns import chunks_that_ask, groups
 from curate.llm import shown_model
 from curate.stage import Batch, Context, Rejection, Stage
+from curate.text import counted
 from schemas.reasons import Reason
 
 ROWS_A_BATCH = 1000

@@ -81,7 +81,7 @@ def read_across(reader: Reader, group: Group, answer: Answer, taken: Iterable[st
     """Two rows, one a chunk, with the group's id; or the reason there are none."""
     chunk_id = group.first.chunk_id
     if answer.failure:
-        return Read([], [failed(group.group_id, chunk_id, answer)])
+        return Read([], [failed(group.group_id, chunk_id, answer, other_chunk_id=group.second.chunk_id)])
     found = next((one for one in json_objects(answer.text) if isinstance(one.get("question"), str)), None)
     question = clean_question(found["question"]) if found else ""
     if not found or not question:

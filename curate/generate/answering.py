@@ -25,6 +25,7 @@ from curate.llm import (
     stored_answer,
 )
 from curate.stage import Context
+from curate.text import counted
 from schemas.errors import ContractError
 from schemas.settings import RoleSettings
 
@@ -87,8 +88,3 @@ def settled(context: Context, brief: Brief) -> Iterator[Answers]:
         context.note(f"LLM: {counted(asker.calls, 'call')} made, {counted(asker.hits, 'answer')} from the store.")
         if answers.unasked:
             context.note(stop_note(context.settings.llm, store, answers.unasked))
-
-
-def counted(number: int, noun: str) -> str:
-    """ "1 call", "2,000 calls"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -146,9 +146,9 @@ class Reader:
         return shown(passage.chunk_id, text, self.model)
 
 
-def failed(key: str, chunk_id: str, answer: Answer) -> Rejection:
+def failed(key: str, chunk_id: str, answer: Answer, **known: str) -> Rejection:
     """A request that has no text: quarantined while it is owed."""
-    known = {"chunk_id": chunk_id, "request": answer.key}
+    known |= {"chunk_id": chunk_id, "request": answer.key}
     if answer.unasked:
         return Rejection(key, Reason.ANSWER_NOT_ASKED, answer.failure, known, "quarantined")
     if answer.owed:

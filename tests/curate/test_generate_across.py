@@ -107,6 +107,7 @@ def test_an_unanswered_group_is_quarantined_and_owed(store: Store, server: Scrip
         (content_id("group", FIRST, SECOND), "answer_missing", "quarantined")
     ]
     assert len(made.owed) == 1
+    assert (made.rejected[0].row["chunk_id"], made.rejected[0].row["other_chunk_id"]) == (FIRST, SECOND)
 
 
 def test_pairs_are_neighbours_of_one_document_and_split_and_no_chunk_is_in_two() -> None:
