@@ -147,7 +147,7 @@ class GenerateSettings(Section):
         ("sentence", "heading", "definition", "terms", "question_in_text"),
         description=(
             "Extractive styles in use: sentence (an informative sentence of the passage), heading (its headings as a query), "
-            'definition ("What is X?" from a defining sentence), terms (its most telling words), '
+            'definition ("What is X?" from a defining sentence), terms (its most telling words; in training only where nothing else is found), '
             "question_in_text (questions the text itself asks)."
         ),
     )
