@@ -51,16 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prepare = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield}[options.set]
         domain = prepare(options.data, folder / options.set, options.max_questions)
         built = folder / f"{options.set}-built"
-        command = [sys.executable, "-m", "pipelines.cli", "build", str(domain.documents), "--out", str(built)]
-        sets = [part for item in options.build_set for part in ("--set", item)]
-        subprocess.run([*command, *sets], check=True, stdout=sys.stderr)
-        dataset = built / "dataset"
+        dataset = build_dataset(domain.documents, built, options.build_set)
         eval_set = Test(queries=domain.queries, qrels=domain.qrels).load(dataset)
         results: list[TrainResult] = []
         systems: dict[str, System] = {BM25: bm25_run(eval_set), BASE: options.model}
         for seed in range(options.seeds):
             out = folder / f"{options.set}-model-{seed}"
-            results.append(train_model(dataset, out, options.model, _settings(options, seed), _say))
+            results.append(train_model(dataset, out, options.model, train_settings(options, seed), _say))
             systems[TUNED if seed == 0 else f"{TUNED} {seed}"] = out
         evaluations = _evaluate(systems, options, eval_set)
     report = _report(options.set, results, evaluations)
@@ -131,8 +128,7 @@ def _evaluate(systems: Mapping[str, System], options: argparse.Namespace, eval_s
             runs[name] = system
             continue
         _say(f"rank {name}", 0, None)
-        model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
-        runs[name], _ = dense_run(model, eval_set, settings)
+        runs[name] = rank(str(system), eval_set, options)
     tuned = [name for name in runs if name.startswith(TUNED)]
     return [evaluate({BM25: runs[BM25], BASE: runs[BASE], TUNED: runs[name]}, eval_set, settings) for name in tuned]
 
@@ -161,7 +157,8 @@ def _report(name: str, results: Sequence[TrainResult], evaluations: Sequence[Eva
     }
 
 
-def _settings(options: argparse.Namespace, seed: int) -> TrainSettings:
+def train_settings(options: argparse.Namespace, seed: int) -> TrainSettings:
+    """What `add_training_options` was given, for one seed."""
     return TrainSettings(
         seed=seed,
         limit=options.max_pairs,
@@ -171,7 +168,22 @@ def _settings(options: argparse.Namespace, seed: int) -> TrainSettings:
         learning_rate=options.learning_rate,
         max_seq_length=options.max_seq_length,
         device=options.device,
+        data=options.format,
     )
+
+
+def build_dataset(documents: Path, folder: Path, sets: Sequence[str]) -> Path:
+    """Build with these settings; the dataset's folder."""
+    command = [sys.executable, "-m", "pipelines.cli", "build", str(documents), "--out", str(folder)]
+    subprocess.run([*command, *(part for item in sets for part in ("--set", item))], check=True, stdout=sys.stderr)
+    return folder / "dataset"
+
+
+def rank(model: str, eval_set: EvalSet, options: argparse.Namespace) -> System:
+    """The passages that a model finds for each query."""
+    settings = EvaluateSettings(device=options.device, max_seq_length=options.max_seq_length)
+    loaded = load_model(model, device=settings.device, max_seq_length=settings.max_seq_length)
+    return dense_run(loaded, eval_set, settings)[0]
 
 
 def _some(rows: Sequence[Mapping[str, Any]], key: str, limit: int) -> list[Mapping[str, Any]]:
@@ -190,13 +202,13 @@ def _say(step: str, done: int, total: int | None) -> None:
         print(f"{step} {done}{f'/{total}' if total else ''}", file=sys.stderr, flush=True)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None:
+    """Data, model and how to train, for every benchmark that trains."""
     parser.add_argument("--data", type=Path, required=True, help="folder with squad/ and ir_cranfield/")
-    parser.add_argument("--set", choices=["squad", "ir_cranfield"], default="squad")
     parser.add_argument("--model", required=True, help="base model: folder or hub name")
     parser.add_argument("--work", type=Path, help="keep everything in this folder (else a temporary one)")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--format", choices=["auto", "pairs", "triplets"], default="auto", help="with or without mined negatives")
+    parser.add_argument("--seeds", type=int, default=seeds)
     parser.add_argument("--max-pairs", type=int, default=600)
     parser.add_argument("--max-questions", type=int, default=1000)
     parser.add_argument("--steps", type=int, help="stop after so many steps")
@@ -205,6 +217,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--learning-rate", type=float, default=2e-5)
     parser.add_argument("--max-seq-length", type=int)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_training_options(parser, seeds=3)
+    parser.add_argument("--set", choices=["squad", "ir_cranfield"], default="squad")
     parser.add_argument("--build-set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the build")
     return parser.parse_args(arguments)
 

@@ -65,7 +65,7 @@ def read_completion(completion: object, seconds: float) -> StoredAnswer:
 
 
 def _part(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    return value.get(name) if isinstance(value, Mapping) else None
 
 
 def _first(value: object) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import IO, Any
 
 from curate.llm.answers import StoredAnswer
@@ -92,7 +92,7 @@ def _result(line: Mapping[str, Any]) -> StoredAnswer | LineError:
             return LineError(_said(response.get("body")), response["status_code"])
         try:
             # A batch says nothing of how long one answer took.
-            return read_completion(_attributes(response.get("body")), 0.0)
+            return read_completion(response.get("body"), 0.0)
         except ValueError as error:
             return LineError(str(error), None)
     return LineError(_said(line), None)
@@ -105,9 +105,3 @@ def _said(value: Any) -> str:
         parts = [str(error[name]) for name in ("code", "message") if error.get(name)]
         return ": ".join(parts) or "no reason given"
     return str(error)[:300] or "no reason given"
-
-
-def _attributes(value: Any) -> Any:
-    if isinstance(value, dict):
-        return SimpleNamespace(**{str(name): _attributes(part) for name, part in value.items()})
-    return [_attributes(part) for part in value] if isinstance(value, list) else value

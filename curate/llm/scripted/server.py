@@ -51,7 +51,7 @@ class ScriptedServer:
         self.lock = threading.Lock()
         self.one_at_a_time = threading.Lock()
         self.batches = Jobs(self.take)
-        self._server = _Server(("127.0.0.1", port), _handler(self))
+        self._server = _Server(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
@@ -108,85 +108,89 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 1024
     """Many clients may connect at once; with the default of five the kernel turns some away, and they wait a second."""
 
+    def __init__(self, script: ScriptedServer, port: int) -> None:
+        self.script = script
+        super().__init__(("127.0.0.1", port), _Handler)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away, or is killed, is no fault of the script; anything else is shown."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
-def _handler(script: ScriptedServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Handler(BaseHTTPRequestHandler):
+    """One connection; what it answers is the script's."""
 
-        def do_GET(self) -> None:
-            self._serve(b"")
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
-        def do_DELETE(self) -> None:
-            self._serve(b"")
+    def do_GET(self) -> None:
+        self._serve(b"")
 
-        def do_POST(self) -> None:
-            self._serve(self._read())
+    def do_DELETE(self) -> None:
+        self._serve(b"")
 
-        def _read(self) -> bytes:
-            if self.headers.get("transfer-encoding", "").lower() != "chunked":
-                length = int(self.headers.get("content-length", "0"))
-                data = self.rfile.read(length)
-                if len(data) < length:
-                    raise ConnectionAbortedError("the client went away in the middle of a request")
-                return data
-            parts = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
+    def do_POST(self) -> None:
+        self._serve(self._read())
+
+    def _read(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            length = int(self.headers.get("content-length", "0"))
+            data = self.rfile.read(length)
+            if len(data) < length:
+                raise ConnectionAbortedError("the client went away in the middle of a request")
+            return data
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
             self.rfile.readline()
-            return b"".join(parts)
+        self.rfile.readline()
+        return b"".join(parts)
 
-        def _serve(self, data: bytes) -> None:
-            call = f"{self.command} {urlsplit(self.path).path}"
-            if script.remembers:
-                with script.lock:
-                    script.calls.append(call)
-            reply, text = self._reply(call, data)
-            if reply.drop:
-                self.close_connection = True
-                return
-            self._send(reply, text.encode())
+    def _serve(self, data: bytes) -> None:
+        call = f"{self.command} {urlsplit(self.path).path}"
+        if self.server.script.remembers:
+            with self.server.script.lock:
+                self.server.script.calls.append(call)
+        reply, text = self._reply(call, data)
+        if reply.drop:
+            self.close_connection = True
+            return
+        self._send(reply, text.encode())
 
-        def _reply(self, call: str, data: bytes) -> tuple[Reply, str]:
-            instead = script.before(call)
-            if instead is None and call.endswith("/chat/completions"):
-                return self._chat(data)
-            if instead is None:
-                with script.one_at_a_time:
-                    own = _route(script, call, self.path, (data, self.headers.get("content-type", "")))
-                instead = script.after(call) or own
-            if instead.delay_s:
-                script.closing.wait(instead.delay_s)
-            return instead, instead.body or ""
+    def _reply(self, call: str, data: bytes) -> tuple[Reply, str]:
+        instead = self.server.script.before(call)
+        if instead is None and call.endswith("/chat/completions"):
+            return self._chat(data)
+        if instead is None:
+            with self.server.script.one_at_a_time:
+                own = _route(self.server.script, call, self.path, (data, self.headers.get("content-type", "")))
+            instead = self.server.script.after(call) or own
+        if instead.delay_s:
+            self.server.script.closing.wait(instead.delay_s)
+        return instead, instead.body or ""
 
-        def _chat(self, data: bytes) -> tuple[Reply, str]:
-            body = json.loads(data)
-            with script.at_once():
-                reply = script.take(body, {name.lower(): value for name, value in self.headers.items()})
-                if reply.delay_s:
-                    script.closing.wait(reply.delay_s)
-            return reply, reply_data(reply, body)
+    def _chat(self, data: bytes) -> tuple[Reply, str]:
+        body = json.loads(data)
+        with self.server.script.at_once():
+            reply = self.server.script.take(body, {name.lower(): value for name, value in self.headers.items()})
+            if reply.delay_s:
+                self.server.script.closing.wait(reply.delay_s)
+        return reply, reply_data(reply, body)
 
-        def _send(self, reply: Reply, data: bytes) -> None:
-            phrase = self.responses.get(HTTPStatus(reply.status), ("",))[0]
-            head = {"content-type": "application/json", **reply.headers, "content-length": str(len(data))}
-            lines = [f"HTTP/1.1 {reply.status} {phrase}", *(f"{name}: {value}" for name, value in head.items()), "", ""]
-            try:
-                # One write for head and body: two would wait for each other on the wire.
-                self.wfile.write("\r\n".join(lines).encode() + data)
-            except OSError:
-                self.close_connection = True
+    def _send(self, reply: Reply, data: bytes) -> None:
+        phrase = self.responses.get(HTTPStatus(reply.status), ("",))[0]
+        head = {"content-type": "application/json", **reply.headers, "content-length": str(len(data))}
+        lines = [f"HTTP/1.1 {reply.status} {phrase}", *(f"{name}: {value}" for name, value in head.items()), "", ""]
+        try:
+            # One write for head and body: two would wait for each other on the wire.
+            self.wfile.write("\r\n".join(lines).encode() + data)
+        except OSError:
+            self.close_connection = True
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Silence."""
-
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:
+        """Silence."""
 
 
 def _route(script: ScriptedServer, call: str, path: str, sent: tuple[bytes, str]) -> Reply:
