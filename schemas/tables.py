@@ -16,6 +16,7 @@ SPLITS = ("train", "dev", "test")
 BLOCK_KINDS = ("heading", "paragraph", "list_item", "code", "table", "quote")
 STATES = ("negative", "quarantined", "promoted")
 ORIGINS = ("extractive", "llm", "imported")
+JUDGEMENTS = ("yes", "no", "unknown", "missing", "not_asked")
 
 BLOCK = pl.Struct({"kind": pl.String, "level": pl.Int64, "start": pl.Int64, "end": pl.Int64})
 
@@ -168,6 +169,34 @@ class Checks(Table):
     """The evidence quote stands in the chunk; null when the question has none."""
     evidence_words: int = pa.Field(nullable=True, ge=0)
     """Words of the evidence quote, counted like those of the question; null when the question has none."""
+    evidence_start: int = pa.Field(nullable=True, ge=0)
+    """Where the quote, or its first part, begins in the chunk's text; null when it was not found."""
+    evidence_end: int = pa.Field(nullable=True, ge=1)
+    """Where the quote, or its last part, ends."""
+    unsupported_numbers: pl.List = pa.Field(dtype_kwargs={"inner": pl.String()})
+    """Numbers, dates and amounts of question and answer that the chunk (of several: all of them together) does not hold."""
+    unsupported_names: pl.List = pa.Field(dtype_kwargs={"inner": pl.String()})
+    """Names of question and answer that the chunk does not hold."""
+    negation_differs: bool = pa.Field(nullable=True)
+    """Question and answer deny what the evidence says, or the other way round; null without evidence in the chunk."""
+    answer_overlap: float = pa.Field(nullable=True, in_range={"min_value": 0.0, "max_value": 1.0})
+    """Share of the answer's content words that stand in the chunk; null without an answer."""
+    bm25_margin: float = pa.Field(nullable=True, in_range={"min_value": -1.0, "max_value": 1.0})
+    """BM25 score of the own chunk minus that of the best other one (near-copies apart), over the larger; null when neither has any."""
+    dense_rank: int = pa.Field(nullable=True, ge=1)
+    """Rank of the own chunk (or a near-copy) under `verify.dense_model`; null without one."""
+    dense_score: float = pa.Field(nullable=True, in_range={"min_value": -1.0, "max_value": 1.0})
+    """Cosine of question and passage."""
+    dense_margin: float = pa.Field(nullable=True, in_range={"min_value": -2.0, "max_value": 2.0})
+    """That cosine minus the cosine of the best other chunk."""
+    checker_score: float = pa.Field(nullable=True, in_range={"min_value": 0.0, "max_value": 1.0})
+    """Probability, by `verify.checker`, that the passage answers the question; null without one."""
+    judge: str = pa.Field(nullable=True, isin=list(JUDGEMENTS))
+    """What the judge's answer amounts to; null when it was not asked (no judge, or the question fails a gate already)."""
+    judge_failed: pl.List = pa.Field(dtype_kwargs={"inner": pl.String()})
+    """Which of answerable, self_contained, specific, natural the judge denied."""
+    judge_note: str = pa.Field(nullable=True)
+    """Why the judge's answer could not be used, or its quote."""
 
 
 class Pairs(Table):

@@ -19,6 +19,7 @@ from schemas.settings.section import Section
 from schemas.settings.stages import (
     ChunkSettings,
     ColumnSettings,
+    CombinerSettings,
     DeduplicateSettings,
     ExportSettings,
     ExtractiveStyle,
@@ -35,6 +36,7 @@ from schemas.settings.stages import (
 __all__ = [
     "ChunkSettings",
     "ColumnSettings",
+    "CombinerSettings",
     "DeduplicateSettings",
     "ExportSettings",
     "ExtractiveStyle",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from schemas.settings.section import FILE, PLACE, Section
+from schemas.settings.section import FILE, HOW, PLACE, Section
 
 
 class ColumnSettings(Section):
@@ -160,6 +160,39 @@ class VerifySettings(Section):
     """Scores of candidate questions; thresholds are in [filter]."""
 
     rank_window: int = Field(200, ge=1, description="Ranks beyond it are recorded as not found.")
+    dense_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Embedding model (hub id or folder) that searches for each question's passage, besides BM25; needs the train extra.",
+        json_schema_extra=PLACE,
+    )
+    checker: str | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "Cross-encoder (hub id or folder; one from `curate train --task checker`, or a QNLI model) that scores whether the passage "
+            "answers the question; needs the train extra."
+        ),
+        json_schema_extra=PLACE,
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where these two models run.", json_schema_extra=HOW
+    )
+    model_batch: int = Field(32, ge=1, description="Texts that these models read at once.", json_schema_extra=HOW)
+    judged: tuple[Literal["llm", "extractive", "imported"], ...] = Field(
+        ("llm",), description="Origins of the questions that the judge (llm.judge.model) is asked about."
+    )
+    judge_prompt: str | None = Field(
+        None, description="Prompt file to use in place of curate/prompts/judge.md.", json_schema_extra=FILE
+    )
+
+
+class CombinerSettings(Section):
+    """A fitted decision: the logistic of a weighted sum of scores, as `curate calibrate` writes it."""
+
+    intercept: float = Field(description="Constant of the sum.", allow_inf_nan=False)
+    weights: dict[str, float] = Field(description="Weight of each score (names as in docs/gates.md).")
+    threshold: float = Field(ge=0, le=1, description="Questions with a lower probability of being good are rejected.")
 
 
 class FilterSettings(Section):
@@ -181,12 +214,55 @@ class FilterSettings(Section):
         1, ge=0, description="A language model's question with fewer words that set its passage apart is rejected."
     )
     min_evidence_words: int = Field(4, ge=1, description="A question whose evidence quote is shorter is rejected.")
+    numbers: bool = Field(True, description="Reject questions with a number, date or amount that is not in the chunk.")
+    names: bool = Field(False, description="Reject questions with a name that is not in the chunk.")
+    negation: bool = Field(False, description="Reject questions that deny what their evidence says, or say what it denies.")
+    min_answer_overlap: float = Field(
+        0.0, ge=0, le=1, description="Reject questions with a smaller share of the answer's content words in the chunk."
+    )
+    max_round_trip_rank: int | None = Field(
+        None,
+        ge=1,
+        description="Reject train questions whose passage every search (BM25, and verify.dense_model where set) ranks lower; unset: off.",
+    )
+    min_bm25_margin: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="Reject train questions whose passage BM25 leads by less (below 0: another leads), unless dense search finds it first.",
+    )
+    min_dense_margin: float | None = Field(
+        None, ge=-2, le=2, description="The same for the cosine of verify.dense_model; where both are set, both must fall short."
+    )
+    max_margin: float | None = Field(
+        None, ge=0, le=1, description="Reject train questions whose passage leads by more under BM25: too easy; unset: off."
+    )
+    min_checker_score: float | None = Field(
+        None, ge=0, le=1, description="Reject questions with a lower score of verify.checker; unset: off."
+    )
+    judge: bool = Field(True, description="Reject what the judge denies, quarantine what it leaves unclear.")
+    decision: Literal["thresholds", "fitted"] = Field(
+        "thresholds",
+        description="fitted: the scores of numbers, names, answers, searches and checker are weighed together (needs [filter.combiner]).",
+    )
+    combiner: CombinerSettings | None = Field(None, description="Fitted decision for training questions.")
+    combiner_no_search: CombinerSettings | None = Field(
+        None, description="Fitted decision without searches, for dev and test questions."
+    )
     max_rank: int = Field(
         200, ge=1, description="A train question that BM25 finds no better than this and that shares no content word is rejected."
     )
     duplicate_threshold: float = Field(
         0.85, gt=0, le=1, description="Jaccard similarity of words from which two questions are near-duplicates."
     )
+
+
+    @model_validator(mode="after")
+    def fitted_decision_is_there(self) -> FilterSettings:
+        """A decision by nothing would keep everything."""
+        if self.decision == "fitted" and (self.combiner is None or self.combiner_no_search is None):
+            raise ValueError("decision = fitted needs combiner and combiner_no_search, as `curate calibrate --fit` writes them")
+        return self
 
 
 class MineSettings(Section):
