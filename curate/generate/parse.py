@@ -54,7 +54,7 @@ class Item:
 
 def parse_answer(text: str) -> list[Item]:
     """The items of an answer in order, empty ones included; an empty list when no question can be read out of it."""
-    text = _FENCE.sub("", _THOUGHT.sub("", text[:_LONGEST_READ])).strip()
+    text = answer_body(text)
     found_json = False
     items: list[Item] = []
     for value in _json_values(text):
@@ -65,9 +65,14 @@ def parse_answer(text: str) -> list[Item]:
     return _from_lines(text)
 
 
+def answer_body(text: str) -> str:
+    """What is left of an answer without thoughts and fences."""
+    return _FENCE.sub("", _THOUGHT.sub("", text[:_LONGEST_READ])).strip()
+
+
 def json_objects(text: str) -> Iterator[dict[str, Any]]:
     """Every complete JSON object in the text, those inside lists and objects after the one around them."""
-    waiting = list(_json_values(_FENCE.sub("", _THOUGHT.sub("", text[:_LONGEST_READ])).strip()))
+    waiting = list(_json_values(answer_body(text)))
     for value in waiting[:_JSON_TRIES]:
         yield from _objects(value, 0)
 

@@ -16,6 +16,9 @@ from schemas.errors import SettingsError
 
 PROMPT_FILE = "prompts/questions.md"
 ACROSS_FILE = "prompts/questions_across.md"
+JUDGE_FILE = "prompts/judge.md"
+SETTING = {PROMPT_FILE: "generate.prompt", ACROSS_FILE: "generate.prompt_across", JUDGE_FILE: "verify.judge_prompt"}
+"""The setting that names a user's own file."""
 
 FIELDS = {
     PROMPT_FILE: frozenset(
@@ -24,11 +27,16 @@ FIELDS = {
     ACROSS_FILE: frozenset(
         "title section_1 section_2 mark_1 mark_2 passage_1 passage_2 language persona examples who queries".split()
     ),
+    JUDGE_FILE: frozenset("title passages question language".split()),
 }
 """What may stand in double braces in the `# user` section of each file."""
 _SHARED = frozenset("title language who queries shortest longest".split())
-NEEDED = {PROMPT_FILE: ("mark", "passage"), ACROSS_FILE: ("mark_1", "passage_1", "mark_2", "passage_2")}
-"""What must stand in its `# user` section: the passages, between marks."""
+NEEDED = {
+    PROMPT_FILE: ("mark", "passage"),
+    ACROSS_FILE: ("mark_1", "passage_1", "mark_2", "passage_2"),
+    JUDGE_FILE: ("passages", "question"),
+}
+"""What must stand in its `# user` section: the passages, between marks (those of the judge bring their own)."""
 
 _TELLING = 2
 _SECTION = re.compile(r"^# ([a-z_]+(?: [a-z_]+)?)[ \t]*$", re.M)
@@ -97,7 +105,7 @@ def _sections(text: str) -> dict[str, str]:
 
 
 def _where(name: str, override: str) -> str:
-    return f"generate.{'prompt' if name == PROMPT_FILE else 'prompt_across'} = {override}"
+    return f"{SETTING[name]} = {override}"
 
 
 def _own_sections(override: str, where: str) -> dict[str, str]:

@@ -12,21 +12,13 @@ from curate.generate.parse import Item, parse_answer
 from curate.generate.passage import Candidate, Passage, stands_in
 from curate.generate.rows import Author, question_row
 from curate.generate.styles import drawn, named_style
+from curate.languages import LANGUAGES
 from curate.llm import Answer, Request
 from curate.stage import Rejection, content_id
 from curate.text import normalise
 from schemas.reasons import Reason
 
 _SHOWN_CHARACTERS = 4000
-
-LANGUAGES = {
-    "ar": "Arabic", "bg": "Bulgarian", "ca": "Catalan", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
-    "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hr": "Croatian",
-    "hu": "Hungarian", "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "lt": "Lithuanian", "lv": "Latvian",
-    "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak",
-    "sl": "Slovenian", "sr": "Serbian", "sv": "Swedish", "th": "Thai", "tr": "Turkish", "uk": "Ukrainian", "vi": "Vietnamese",
-    "zh": "Chinese",
-}  # fmt: skip
 
 _TOKENS_A_QUESTION = 70
 _TOKENS_AROUND = 12

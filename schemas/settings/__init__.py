@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from schemas.errors import SettingsError
-from schemas.settings.llm import LlmSettings, PriceSettings, RoleSettings
+from schemas.settings.llm import JudgeSettings, LlmSettings, PriceSettings, RoleSettings
 from schemas.settings.loading import fault, key_path, put, toml_value
 from schemas.settings.section import Section
 from schemas.settings.stages import (
@@ -43,6 +43,7 @@ __all__ = [
     "FilterSettings",
     "GenerateSettings",
     "IngestSettings",
+    "JudgeSettings",
     "LlmSettings",
     "MineSettings",
     "PriceSettings",

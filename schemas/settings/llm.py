@@ -76,6 +76,12 @@ class RoleSettings(Section):
         return value
 
 
+class JudgeSettings(RoleSettings):
+    """The judge: the same question shall get the same verdict."""
+
+    temperature: float = Field(0.0, ge=0, description="Sampling temperature.")
+
+
 class PriceSettings(Section):
     """What a model costs. For a model with a built-in price, what is unset stays as it is there."""
 
@@ -89,7 +95,7 @@ class LlmSettings(Section):
     """The two roles, and what they may cost."""
 
     generator: RoleSettings = Field(RoleSettings(), description="Writes questions.")
-    judge: RoleSettings = Field(RoleSettings(), description="Judges questions (not used yet).")
+    judge: JudgeSettings = Field(JudgeSettings(), description="Judges questions; better another model than the generator.")
     budget: float | None = Field(
         None,
         ge=0,
