@@ -91,6 +91,8 @@ class Stage:
     """SQL and prompt files it uses, relative to the `curate` package."""
     conserves: str | None = None
     """The input table of which every row ends in the output or in `rejected` (row_key = that table's key)."""
+    folder_files: tuple[str, ...] = ()
+    """Files of the build folder whose content shapes its rows; one that is not there counts as nothing."""
 
 
 def content_id(*parts: str) -> str:

@@ -48,14 +48,15 @@ class Fingerprint:
         return cls(**json.loads(text))
 
 
-def fingerprint(stage: Stage, settings: Settings, inputs: Mapping[str, str]) -> Fingerprint:
-    """Parts of one stage; `inputs` maps each input table (or "sources") to its content hash."""
+def fingerprint(stage: Stage, settings: Settings, inputs: Mapping[str, str], folder: Path | None = None) -> Fingerprint:
+    """Parts of one stage; `inputs` maps each input table (or "sources") to its content hash, `folder` is the build's."""
     return Fingerprint(
         code=code_digest(f"curate.{stage.name}"),
         libraries={name: _version(name) for name in sorted(stage.libraries)},
         files={name: _text_digest(name) for name in sorted(stage.files)}
         | _tokenizer(stage, settings)
-        | _named_files(stage, settings),
+        | _named_files(stage, settings)
+        | _folder_files(stage, folder),
         settings=used_settings(settings, stage.settings),
         inputs=dict(inputs),
     )
@@ -130,6 +131,12 @@ def _named_files(stage: Stage, settings: Settings) -> dict[str, str]:
                 path = Path(name)
                 found[f"{section}.{field}"] = file_sha256(path) if path.is_file() else "missing"
     return found
+
+
+def _folder_files(stage: Stage, folder: Path | None) -> dict[str, str]:
+    """Absent files have no entry, so that builds from before a stage read them stand."""
+    paths = {name: folder / name for name in stage.folder_files} if folder is not None else {}
+    return {name: file_sha256(path) for name, path in paths.items() if path.is_file()}
 
 
 def _text_digest(name: str) -> str:

@@ -109,7 +109,7 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
         ledger = read_ledger(store)
         session = _Session(build, store, engine, hears)
         for stage in stages:
-            parts = fingerprint(stage, build.settings, _inputs(stage, ledger, digest))
+            parts = fingerprint(stage, build.settings, _inputs(stage, ledger, digest), build.folder)
             old = ledger.get(stage.name)
             reasons = why(stage, build, old, parts)
             if reasons or old is None:
@@ -142,7 +142,7 @@ def plan(build: Build) -> list[tuple[str, tuple[str, ...]]]:
             reasons = ["never built"]
         else:
             known = {k: v for k, v in _inputs(stage, ledger, digest).items() if k not in pending}
-            parts = fingerprint(stage, build.settings, {**old.fingerprint.inputs, **known})
+            parts = fingerprint(stage, build.settings, {**old.fingerprint.inputs, **known}, build.folder)
             reasons = why(stage, build, old, parts)
             if not reasons and upstream:
                 reasons = [f"depends on {', '.join(upstream)}"]

@@ -1,4 +1,4 @@
-"""Applies the thresholds: first to each question's checks, then to all questions that are left, together.
+"""Applies the thresholds: first to each question's checks, then to all questions that are left, together. People's labels come first.
 
 One row in: a question with its checks. One row out: a pair (anchor, passage), or the reason there is none.
 """
@@ -6,10 +6,12 @@ One row in: a question with its checks. One row out: a pair (anchor, passage), o
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from curate.filter.anchors import Anchor, conflicts, incomplete
-from curate.filter.gates import is_measured, judge
+from curate.filter.gates import is_measured
+from curate.filter.labels import LABELS, decide, read_labels
 from curate.stage import Batch, Context, Rejection, Stage, content_id
 from schemas.reasons import Reason
 
@@ -19,11 +21,12 @@ ROWS_AT_A_TIME = 8192
 def produce(context: Context) -> Iterator[Batch]:
     """Judge every question alone, then the rest together, then join what is kept with its passages."""
     total = context.reader.count("questions")
+    labels = read_labels(Path(context.folder), context.note) if context.folder else {}
     done = 0
     left: list[Anchor] = []
     broken: set[str] = set()
     for rows in _pages(context):
-        verdicts = [judge(row, context.settings.filter) for row in rows]
+        verdicts = [decide(row, context.settings.filter, labels.get(row["question_id"])) for row in rows]
         broken |= {
             row["group_id"] for row, verdict in zip(rows, verdicts, strict=True) if verdict is not None and row["group_id"]
         }
@@ -99,4 +102,5 @@ STAGE = Stage(
     settings=("filter",),
     files=("sql/filter_questions.sql", "sql/filter_kept.sql"),
     conserves="questions",
+    folder_files=(LABELS,),
 )
