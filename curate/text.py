@@ -43,6 +43,34 @@ def words(text: str) -> list[str]:
     return _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
 
 
+def word_spans(text: str) -> list[tuple[str, int, int]]:
+    """`words` with the characters of `text` (start, end) they were read from; of one that makes several words (½), each has the whole."""
+    folded, origins = _folded(text)
+    if origins is None:
+        return [(match.group(), match.start(), match.end()) for match in _TOKEN.finditer(folded)]
+    return [(match.group(), origins[match.start()][0], origins[match.end() - 1][1]) for match in _TOKEN.finditer(folded)]
+
+
+def _folded(text: str) -> tuple[str, list[tuple[int, int]] | None]:
+    """The text as `words` reads it, and for each of its characters where that came from; None: they are the same."""
+    if text.isascii():
+        return text.casefold(), None
+    starts = [i for i, character in enumerate(text) if i == 0 or not _joins_the_last(character)]
+    pieces: list[str] = []
+    origins: list[tuple[int, int]] = []
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        pieces.append(unicodedata.normalize("NFKC", text[start:end]).casefold())
+        origins.extend([(start, end)] * len(pieces[-1]))
+    return "".join(pieces), origins
+
+
+@lru_cache(maxsize=4096)
+def _joins_the_last(character: str) -> bool:
+    """Whether NFKC may melt the character into those before it: marks, and the letters that Korean syllables are made of."""
+    first = unicodedata.normalize("NFKC", character)[0]
+    return unicodedata.category(first)[0] == "M" or "\u1100" <= first <= "\u11ff"
+
+
 def content_words(text: str) -> list[str]:
     """`words` without English function words."""
     return [word for word in words(text) if word not in STOPWORDS]
