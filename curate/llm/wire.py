@@ -9,6 +9,9 @@ from typing import Any
 from curate.llm.answers import StoredAnswer, clean_text
 from schemas.settings import RoleSettings
 
+REPEAT_TEMPERATURE = 0.3
+"""Of the second attempt at a request that is otherwise made at 0."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -34,7 +37,8 @@ def call_parameters(
         length: settings.max_output_tokens,
     }
     if "temperature" in used:
-        parameters["temperature"] = settings.temperature
+        # At 0 the same request would bring the same useless answer again.
+        parameters["temperature"] = settings.temperature or (REPEAT_TEMPERATURE if attempt else 0.0)
     if "seed" in used:
         parameters["seed"] = request.seed + attempt
     if request.schema is not None:

@@ -6,7 +6,7 @@ WITH needed AS (
     FROM questions q JOIN questions other USING (group_id)
     WHERE q.question_id IN (SELECT unnest($ids))
 )
-SELECT q.question_id, q.question, own.document_id, own.language, c.chunk_id, c.text, c.heading_path, c.position
+SELECT q.question_id, q.question, own.document_id, c.language, c.chunk_id, c.text, c.heading_path, c.position
 FROM needed
 JOIN questions q USING (question_id)
 JOIN chunks own ON own.chunk_id = q.chunk_id

@@ -83,7 +83,7 @@ def judge_request(case: Case, brief: JudgeBrief) -> Request:
         {"role": "system", "content": brief.prompt.system},
         {"role": "user", "content": brief.prompt.filled("user", values)},
     )
-    expected = _EXPECTED_TOKENS + min(_LONGEST_SENTENCE, *(estimate_tokens(one.text) for one in passages))
+    expected = _EXPECTED_TOKENS + min([_LONGEST_SENTENCE, *(estimate_tokens(one.text) for one in passages)])
     return Request(messages, judge_schema(), brief.prompt.sha256, brief.seed, expected)
 
 

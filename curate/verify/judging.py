@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.llm import (
+    ATTEMPTS,
     Answer,
     AnswerStore,
     Asker,
@@ -59,7 +60,7 @@ class Judgements:
 
 
 def judge_rows(context: Context, cases: Iterable[Case], total: int | None = None) -> Judgements:
-    """Ask the judge about all cases, in the order given (see `judge_cases`), and say by notes what that cost and what is missing.
+    """Ask the judge about all cases, in the order given (see `in_turn`), and say by notes what that cost and what is missing.
 
     Questions that are left without an answer for a passing reason are appended to `context.owed`. `cases` is taken lazily; `total` is for
     progress alone. Raises SettingsError for a prompt or provider that cannot be used, ProviderError when nothing can be asked.
@@ -91,6 +92,18 @@ def judge_rows(context: Context, cases: Iterable[Case], total: int | None = None
     return judged
 
 
+def in_turn(cases: Iterable[Case]) -> list[Case]:
+    """One question of each document first, then a second of each …, so that what a budget pays for is spread over all of them."""
+    last: dict[str, tuple[int, str]] = {}
+    turns: list[tuple[int, str, str, Case]] = []
+    for case in sorted(cases, key=lambda case: (case.content_id, case.question_id)):
+        turn, before = last.get(case.document_id, (0, ""))
+        # Rows of one question are one request.
+        last[case.document_id] = turn, _ = (turn + (before != case.content_id), case.content_id)
+        turns.append((turn, case.content_id, case.question_id, case))
+    return [case for *_, case in sorted(turns, key=lambda one: one[:3])]
+
+
 def is_generator(llm: LlmSettings) -> bool:
     """Whether the judge would judge its own questions: the same model behind the same endpoint."""
     writer, judge = llm.generator, llm.judge
@@ -100,6 +113,11 @@ def is_generator(llm: LlmSettings) -> bool:
         return writer.provider == judge.provider and endpoint_key(writer) == endpoint_key(judge)
     same_place = writer.base_url.rstrip("/") == judge.base_url.rstrip("/") or endpoint_key(writer) == endpoint_key(judge)
     return same_place and writer.model == judge.model
+
+
+def attempts_of(role: JudgeSettings) -> int:
+    """How often a request is made whose answer is of no use: a model in this process that draws nothing would only say it again."""
+    return 1 if role.provider == "transformers" and role.temperature == 0 else ATTEMPTS
 
 
 class _Waiting:
@@ -127,7 +145,7 @@ class _Waiting:
 
 
 def _settle(context: Context, asker: Asker, judged: Judgements, waiting: _Waiting, total: int | None) -> None:
-    with closing(asker.settle(waiting.requests(), is_usable)) as answers:
+    with closing(asker.settle(waiting.requests(), is_usable, attempts_of(context.settings.llm.judge))) as answers:
         for done, answer in enumerate(answers, 1):
             context.progress(done, total)
             judged.found[answer.key] = _judgement(answer, waiting.texts(answer.key))

@@ -3,7 +3,22 @@
 from curate.llm.scripted.fabricated import fabricated
 from curate.llm.scripted.faults import KINDS, FaultPlan
 from curate.llm.scripted.jobs import BatchPlan
+from curate.llm.scripted.judges import JUDGES, by_role, is_judge_request, scripted_judge, verdict_reply
 from curate.llm.scripted.replies import Reply, error_reply, questions_reply
 from curate.llm.scripted.server import ScriptedServer
 
-__all__ = ["KINDS", "BatchPlan", "FaultPlan", "Reply", "ScriptedServer", "error_reply", "fabricated", "questions_reply"]
+__all__ = [
+    "JUDGES",
+    "KINDS",
+    "BatchPlan",
+    "FaultPlan",
+    "Reply",
+    "ScriptedServer",
+    "by_role",
+    "error_reply",
+    "fabricated",
+    "is_judge_request",
+    "questions_reply",
+    "scripted_judge",
+    "verdict_reply",
+]

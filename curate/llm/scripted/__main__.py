@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from curate.llm.scripted import BatchPlan, FaultPlan, Reply, ScriptedServer, fabricated
+from curate.llm.scripted import JUDGES, BatchPlan, FaultPlan, Reply, ScriptedServer, by_role, fabricated, scripted_judge
 from curate.llm.scripted.server import FEATURES
 
 
@@ -19,13 +19,16 @@ from curate.llm.scripted.server import FEATURES
 @click.option("--seed", type=int, default=13, help="Which ones go wrong.")
 @click.option("--timeout", type=click.FloatRange(0), default=600.0, help="Seconds that a fault of kind time-out hangs.")
 @click.option("--refuse", multiple=True, type=click.Choice(FEATURES), help="Answer 400 to requests that use this.")
+@click.option("--judge", type=click.Choice(JUDGES), help="How verdicts are answered; made up unless it is given.")
 @click.option("--polls", type=click.IntRange(0), default=3, help="Looks at a batch before it is ready.")
 @click.option("--batch-latency", type=click.FloatRange(0), default=0.0, help="Seconds before a batch is ready.")
 def main(**options: Any) -> None:
     """Answer like a language model's endpoint, with made-up questions about the passage of each request."""
 
+    made_up = by_role(fabricated, scripted_judge(options["judge"])) if options["judge"] else fabricated
+
     def answers(body: dict[str, Any]) -> Reply:
-        return replace(fabricated(body), delay_s=options["latency"])
+        return replace(made_up(body), delay_s=options["latency"])
 
     plan = FaultPlan(answers, options["faults"], options["seed"], timeout_s=options["timeout"])
     with ScriptedServer(plan if options["faults"] else answers, port=options["port"], refuses=options["refuse"]) as server:

@@ -10,29 +10,24 @@ from hashlib import sha256
 from typing import Any
 
 from curate.llm.asking import estimated_prompt_tokens
+from curate.llm.scripted.judges import is_judge_request, made_up_verdict
+from curate.llm.scripted.reading import MOST_WORDS, WORD, last_message, marked_passages, telling_words, wanted_schema
 from curate.llm.scripted.replies import Reply
 from curate.llm.wire import Request
 from curate.text import STOPWORDS, estimate_tokens, is_unspaced
 
-_MARKED = re.compile(r"^(===[^\n]*)\n(.*?)\n\1$", re.M | re.S)
-"""A passage between two equal marks, as the prompts write it."""
-_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?]+(?=\s|$)|[^.!?。！？\n]+[。！？]|[^\n]+")
-_WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _FRAMES = ("How does {} relate to {}?", "What connects {} with {}?", "Where does {} matter for {}?", "Why does {} depend on {}?")
-_MOST_WORDS = 4
-_LEAST_QUOTED = 4
-"""Words; a shorter quote is no evidence to the gates."""
 _KEYWORDS = "keywords"
-_FIELDS = ("evidence", "question", "answer")
 
 
 def fabricated(body: Mapping[str, Any]) -> Reply:
     """The reply to a chat request; equal requests get equal replies, and the usage is what `curate` estimates."""
-    messages = [str(message.get("content") or "") for message in body.get("messages", [])]
-    passages = _passages(messages[-1] if messages else "")
-    text = json.dumps(_filled(_schema(body), passages), ensure_ascii=False)
-    tokens = estimated_prompt_tokens(Request(tuple({"content": message} for message in messages)))
-    return Reply(text, usage=(tokens, estimate_tokens(text)))
+    if is_judge_request(body):
+        text = made_up_verdict(body)
+    else:
+        text = json.dumps(_filled(wanted_schema(body), marked_passages(last_message(body))), ensure_ascii=False)
+    messages = tuple({"content": str(message.get("content") or "")} for message in body.get("messages", []))
+    return Reply(text, usage=(estimated_prompt_tokens(Request(messages)), estimate_tokens(text)))
 
 
 @dataclass(frozen=True)
@@ -54,28 +49,6 @@ class _Spot:
         number = re.search(r"(\d+)$", self.name)
         passages = [self.passages[(int(number[1]) - 1) % len(self.passages)]] if number else self.passages
         return [sentences[self.item % len(sentences)] for sentences in passages]
-
-
-def _schema(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema asked for in either form; without one, that of questions."""
-    wanted = body.get("response_format") or {}
-    schema = wanted.get("schema") or (wanted.get("json_schema") or {}).get("schema")
-    if schema:
-        return dict(schema)
-    item = {"type": "object", "properties": {name: {"type": "string"} for name in _FIELDS}}
-    return {"type": "object", "properties": {"questions": {"type": "array", "items": item, "minItems": 1}}}
-
-
-def _passages(text: str) -> tuple[tuple[str, ...], ...]:
-    """The sentences of each marked passage, long ones first to be used; of the whole text when nothing is marked."""
-    found = [match[2] for match in _MARKED.finditer(text)] or [text]
-    return tuple(_sentences(passage) for passage in found)
-
-
-def _sentences(passage: str) -> tuple[str, ...]:
-    sentences = [match.group().strip() for match in _SENTENCE.finditer(passage)]
-    telling = [one for one in sentences if len(_salient(one)) >= 3 and len(_WORD.findall(one)) >= _LEAST_QUOTED]
-    return tuple(telling or [sentence for sentence in sentences if sentence] or ["nothing"])
 
 
 def _filled(schema: Mapping[str, Any], passages: tuple[tuple[str, ...], ...]) -> Any:
@@ -115,14 +88,14 @@ def _text(spot: _Spot) -> str:
     if name.startswith(("question", "query")):
         return _question(spot, spot.sentences())
     if name.startswith("answer"):
-        return " ".join(_salient(sentence)[-2:]) or sentence
+        return " ".join(telling_words(sentence)[-2:]) or sentence
     return sentence
 
 
 def _question(spot: _Spot, sentences: list[str]) -> str:
     """Words of the sentences in a frame, so that it reads as a question about the passages and stands nowhere in them."""
-    sentence, share = sentences[0], -(-_MOST_WORDS // len(sentences))
-    found = [word for one in sentences for word in _salient(one)[:share]]
+    sentence, share = sentences[0], -(-MOST_WORDS // len(sentences))
+    found = [word for one in sentences for word in telling_words(one)[:share]]
     if spot.keywords and found:
         return " ".join(reversed(found))
     if is_unspaced(sentence):
@@ -135,15 +108,8 @@ def _question(spot: _Spot, sentences: list[str]) -> str:
     return _FRAMES[_lot(spot) % len(_FRAMES)].format(first, second)
 
 
-def _salient(sentence: str) -> list[str]:
-    """The longest words that say something, in the order of the sentence."""
-    found = list(dict.fromkeys(word for word in _WORD.findall(sentence) if word.lower() not in STOPWORDS and len(word) > 2))
-    chosen = set(sorted(found, key=lambda word: (-len(word), word))[:_MOST_WORDS])
-    return [word for word in found if word in chosen]
-
-
 def _is_english(sentence: str) -> bool:
-    found = [word.lower() for word in _WORD.findall(sentence)]
+    found = [word.lower() for word in WORD.findall(sentence)]
     return sentence.isascii() and 5 * sum(word in STOPWORDS for word in found) >= len(found)
 
 
