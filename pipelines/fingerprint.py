@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from curate.stage import Stage
+from schemas.errors import SettingsError
 from schemas.manifest import file_sha256
 from schemas.settings import Settings
 
@@ -55,9 +56,10 @@ def fingerprint(stage: Stage, settings: Settings, inputs: Mapping[str, str], fol
         libraries={name: _version(name) for name in sorted(stage.libraries)},
         files={name: _text_digest(name) for name in sorted(stage.files)}
         | _tokenizer(stage, settings)
+        | _gate_models(stage, settings)
         | _named_files(stage, settings)
         | _folder_files(stage, folder),
-        settings=used_settings(settings, stage.settings),
+        settings=used_settings(settings, sections_of(stage, settings)),
         inputs=dict(inputs),
     )
 
@@ -75,6 +77,12 @@ def differences(old: Fingerprint, new: Fingerprint) -> list[str]:
     if old.code != new.code:
         found.append("its code changed")
     return found
+
+
+def sections_of(stage: Stage, settings: Settings) -> tuple[str, ...]:
+    """The sections a stage uses under these settings."""
+    further = (names for value, names in stage.settings_if.items() if settings.section(value) is not None)
+    return tuple(dict.fromkeys((*stage.settings, *(name for names in further for name in names))))
 
 
 def used_settings(settings: Settings, names: tuple[str, ...]) -> dict[str, Any]:
@@ -118,6 +126,23 @@ def _tokenizer(stage: Stage, settings: Settings) -> dict[str, str]:
     from curate.chunk.tokens import tokenizer_sha256
 
     return {"chunk.tokenizer": tokenizer_sha256(name)}
+
+
+def _gate_models(stage: Stage, settings: Settings) -> dict[str, str]:
+    """Models of gates count by their weights and configuration; one that cannot be had is for the stage to complain of."""
+    verify = settings.verify
+    named = {"verify.dense_model": verify.dense_model, "verify.checker": verify.checker}
+    if "verify" not in stage.settings or not any(named.values()):
+        return {}
+    from curate.verify.models import weights_id
+
+    found: dict[str, str] = {}
+    for key, name in named.items():
+        try:
+            found |= {key: weights_id(name, key)} if name else {}
+        except SettingsError:
+            found[key] = "missing"
+    return found
 
 
 def _named_files(stage: Stage, settings: Settings) -> dict[str, str]:

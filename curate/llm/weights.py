@@ -57,12 +57,12 @@ def weights_key(model: str) -> str:
         return f"{source.name}{file}" + (f"@{revision}" if revision else "")
     folder = Path(source.name)
     if source.gguf_file:
-        return _file_sha256(folder / source.gguf_file)
+        return remembered_sha256(folder / source.gguf_file)
     digest = sha256()
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if Path(entry.name).suffix in _SHAPING and entry.is_file())
     for name in names:
-        digest.update(f"{name}\n{_file_sha256(folder / name)}\n".encode())
+        digest.update(f"{name}\n{remembered_sha256(folder / name)}\n".encode())
     return digest.hexdigest()
 
 
@@ -79,7 +79,8 @@ def cached_revision(hub_id: str) -> str | None:
         return None
 
 
-def _file_sha256(path: Path) -> str:
+def remembered_sha256(path: Path) -> str:
+    """Hex sha256 of a file, read once until its size or time of change is another."""
     status = path.stat()
     return _sha256_of(str(path.absolute()), status.st_size, status.st_mtime_ns)
 

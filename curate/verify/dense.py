@@ -1,0 +1,202 @@
+"""Search with an embedding model: where each question's own chunk stands among all chunks, exactly."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.verify.kept import Kept, Vectors, text_sha256
+from curate.verify.models import free_memory, load_model, out_of_memory, weights_id
+from schemas.errors import ContractError, SettingsError, StoreError
+from schemas.settings import VerifySettings
+
+WHERE = "verify.dense_model"
+_STEPS = 1_000_000
+"""Cosines are compared to six decimals: the last bits depend on the number of threads."""
+_PASSAGES_AT_ONCE = 16_384
+_QUESTIONS_AT_ONCE = 512
+_TEXTS_A_COMMIT = 256
+"""What a kill may lose: some seconds of a small model on a CPU."""
+
+Kind = Literal["query", "document"]
+Numbers = npt.NDArray[np.int64]
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A question's own chunk by its place in the index; `passage`: a text in place of the chunk's (a planted fault)."""
+
+    position: int
+    passage: str | None = None
+
+
+@dataclass(frozen=True)
+class DensePlace:
+    """Where a question's chunk stands: rank from 1 of it or its best near-copy, its own cosine, and its lead over the best other.
+
+    With an altered passage rank and cosine are those of the altered text, and the chunk's near-copies stand aside.
+    `margin` is None when all chunks are near-copies of the own one.
+    """
+
+    rank: int
+    score: float
+    margin: float | None
+
+
+class Dense:
+    """An embedding model and the vectors of all chunks. Vectors are kept by text, so the model is loaded when one is missing.
+
+    The vectors of the corpus lie in a file without a name in the build folder, not in memory.
+    """
+
+    def __init__(self, settings: VerifySettings, kept: Kept) -> None:
+        self._settings, self._kept = settings, kept
+        self._weights = weights_id(settings.dense_model or "", WHERE)
+        self._model: Any = None
+        self._vectors: Vectors = np.empty((0, 0), dtype=np.float32)
+        self._clusters: Numbers = np.empty(0, dtype=np.int64)
+        self._by_cluster: Numbers = self._clusters
+        self._sorted: Numbers = self._clusters
+
+    def close(self) -> None:
+        """Give back the memory, on the GPU too."""
+        self._vectors = np.empty((0, 0), dtype=np.float32)
+        if self._model is not None:
+            self._model = None
+            free_memory()
+
+    def index(self, passages: Iterable[list[str]], clusters: Numbers, progress: Progress = lambda *_: None) -> None:
+        """Embed all passages, list by list; `clusters` holds the number of each one's near-duplicate cluster, in the same order."""
+        done, total, width = 0, len(clusters), 0
+        with tempfile.TemporaryFile(dir=self._kept.path.parent) as file:
+            for texts in passages:
+                vectors = self._embedded("document", texts, partial(_told, progress, done, total))
+                width = self._same_width(width, vectors)
+                try:
+                    file.write(vectors.tobytes())
+                    file.flush()
+                except OSError as error:
+                    raise StoreError(f"no room for the vectors: {error}", where=str(self._kept.path.parent)) from error
+                done += len(texts)
+                progress(done, total)
+            if done != total:
+                raise ContractError(f"{done} passages for {total} clusters", where=WHERE)
+            self._vectors = np.memmap(file, dtype=np.float32, mode="r", shape=(total, width)) if done else self._vectors
+        self._clusters = clusters
+        self._by_cluster = np.argsort(clusters, kind="stable")
+        self._sorted = clusters[self._by_cluster]
+
+    def places(self, questions: Sequence[str], own: Sequence[Own]) -> list[DensePlace]:
+        """One place a question; each question has its own chunk, or the altered text of it."""
+        found: list[DensePlace] = []
+        for start in range(0, len(questions), _QUESTIONS_AT_ONCE):
+            part = slice(start, start + _QUESTIONS_AT_ONCE)
+            found += self._places(questions[part], own[part])
+        return found
+
+    def _places(self, questions: Sequence[str], own: Sequence[Own]) -> list[DensePlace]:
+        queries = self._embedded("query", questions)
+        altered = [target.passage for target in own if target.passage is not None]
+        vectors = iter(self._embedded("document", altered)) if altered else iter(())
+        scores: list[float] = []
+        best: list[float] = []
+        copies = [self._copies(target.position) for target in own]
+        for query, target, members in zip(queries, own, copies, strict=True):
+            if target.passage is not None:
+                scores.append(_steps(next(vectors) @ query))
+                best.append(scores[-1])
+                continue
+            found = _steps(self._vectors[members] @ query)
+            scores.append(found[np.searchsorted(members, target.position)])
+            best.append(found.max())
+        above, other = self._others(queries, copies, np.array(best, dtype=np.float32))
+        return [
+            DensePlace(int(rank) + 1, float(score) / _STEPS, None if lead == -np.inf else round((score - lead) / _STEPS, 6))
+            for rank, score, lead in zip(above, map(float, scores), map(float, other), strict=True)
+        ]
+
+    def _copies(self, position: int) -> Numbers:
+        """Places of the chunks of one cluster, in order."""
+        cluster = self._clusters[position]
+        first, last = np.searchsorted(self._sorted, cluster, "left"), np.searchsorted(self._sorted, cluster, "right")
+        return self._by_cluster[first:last]
+
+    def _others(self, queries: Vectors, copies: Sequence[Numbers], best: Vectors) -> tuple[Numbers, Vectors]:
+        """For each query, how many chunks outside its cluster score above `best`, and the best score among them."""
+        rows = np.repeat(np.arange(len(copies)), [len(members) for members in copies])
+        columns = np.concatenate(copies) if len(copies) else np.empty(0, dtype=np.int64)
+        above = np.zeros(len(queries), dtype=np.int64)
+        other = np.full(len(queries), -np.inf, dtype=np.float32)
+        for start in range(0, len(self._vectors), _PASSAGES_AT_ONCE):
+            block = _steps(queries @ self._vectors[start : start + _PASSAGES_AT_ONCE].T)
+            here = (columns >= start) & (columns < start + _PASSAGES_AT_ONCE)
+            block[rows[here], columns[here] - start] = -np.inf
+            above += np.count_nonzero(block > best[:, None], axis=1)
+            np.maximum(other, block.max(axis=1), out=other)
+        return above, other
+
+    def _embedded(self, kind: Kind, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> Vectors:
+        """Unit vectors [texts, dimensions]; those that are not kept are computed, shortest first, and kept block by block."""
+        key = f"dense 1 {kind} {self._weights}"
+        known = self._kept.vectors(key, texts)
+        missing = sorted({text for text in texts if text_sha256(text) not in known}, key=lambda text: (len(text), text))
+        for start in range(0, len(missing), _TEXTS_A_COMMIT):
+            block = missing[start : start + _TEXTS_A_COMMIT]
+            vectors = self._computed(kind, block)
+            self._kept.put_vectors(key, block, vectors)
+            known |= {text_sha256(text): vector for text, vector in zip(block, vectors, strict=True)}
+            progress(len(texts) - len(missing) + start + len(block))
+        if len({len(vector) for vector in known.values()}) > 1:
+            raise self._damaged()
+        return np.stack([known[text_sha256(text)] for text in texts]) if texts else np.empty((0, 0), dtype=np.float32)
+
+    def _computed(self, kind: Kind, texts: list[str]) -> Vectors:
+        settings = self._settings
+        if self._model is None:
+            self._model = load_model("SentenceTransformer", settings.dense_model or "", WHERE, settings.device)
+        # These put the model's own prompts before the texts.
+        encode = self._model.encode_query if kind == "query" else self._model.encode_document
+        try:
+            vectors = encode(texts, batch_size=settings.model_batch, normalize_embeddings=True, show_progress_bar=False)
+        except Exception as error:
+            told = out_of_memory(error, WHERE)
+            if told is None:
+                raise
+            raise told from error
+        found: Vectors = np.asarray(vectors, dtype=np.float32)
+        if not np.isfinite(found).all():
+            raise SettingsError("the model's embeddings are not numbers", where=WHERE, next_step="use another model")
+        return found
+
+    def _same_width(self, width: int, vectors: Vectors) -> int:
+        if width and len(vectors) and vectors.shape[1] != width:
+            raise self._damaged()
+        return width or vectors.shape[1]
+
+    def _damaged(self) -> StoreError:
+        return StoreError(
+            "kept vectors of one model differ in length",
+            where=str(self._kept.path),
+            next_step="delete the file; its numbers are then computed again",
+        )
+
+
+def open_dense(settings: VerifySettings, kept: Kept) -> Dense:
+    """The search of `verify.dense_model`. Raises SettingsError when there is no such model; it is loaded when first needed."""
+    return Dense(settings, kept)
+
+
+def _told(progress: Progress, before: int, total: int, here: int) -> None:
+    progress(before + here, total)
+
+
+def _steps(cosines: Any) -> Any:
+    """Cosines as whole steps; float32 holds whole numbers up to 16 millions exactly."""
+    return np.clip(np.rint(np.asarray(cosines, dtype=np.float32) * np.float32(_STEPS)), -_STEPS, _STEPS)
