@@ -43,6 +43,8 @@ class Judgements:
     found: dict[str, Judgement] = field(default_factory=dict)
     owed: set[str] = field(default_factory=set)
     unasked: int = 0
+    failed: int = 0
+    """Requests that were left without an answer."""
 
     def of(self, question_id: str) -> Judgement:
         """The judgement of a question; an empty one when it was not handed over."""
@@ -53,14 +55,9 @@ class Judgements:
         """judge, judge_failed and judge_note of a row of `checks`."""
         return self.of(question_id).columns()
 
-    @property
-    def failed(self) -> int:
-        """Requests that were left without an answer."""
-        return len(self.owed)
-
 
 def judge_rows(context: Context, cases: Iterable[Case], total: int | None = None) -> Judgements:
-    """Ask the judge about all cases, in the order given (see `in_turn`), and say by notes what that cost and what is missing.
+    """Ask the judge about all cases, in the order given (`cases_of` and `in_turn` spread it over documents), and say by notes what that cost and what is missing.
 
     Questions that are left without an answer for a passing reason are appended to `context.owed`. `cases` is taken lazily; `total` is for
     progress alone. Raises SettingsError for a prompt or provider that cannot be used, ProviderError when nothing can be asked.
@@ -88,7 +85,7 @@ def judge_rows(context: Context, cases: Iterable[Case], total: int | None = None
         context.note(
             f"The judge left {counted(missing, 'request')} unanswered; run the same command again to ask for just what is missing."
         )
-    context.owed.extend(key for key in judged.found if key in judged.owed)
+    context.owed.extend(sorted(judged.owed))
     return judged
 
 
@@ -149,6 +146,7 @@ def _settle(context: Context, asker: Asker, judged: Judgements, waiting: _Waitin
         for done, answer in enumerate(answers, 1):
             context.progress(done, total)
             judged.found[answer.key] = _judgement(answer, waiting.texts(answer.key))
+            judged.failed += bool(answer.failure)
             if answer.owed:
                 judged.owed.add(answer.key)
                 judged.unasked += answer.unasked
