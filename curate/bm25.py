@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,22 @@ class Index:
     vocabulary: dict[str, int]
     score: Callable[[list[int]], npt.NDArray[Any]]
     """Term numbers of one query in, one score for each passage out."""
+    weights: Callable[[list[int]], npt.NDArray[np.float64]] = lambda terms: np.zeros(len(terms))
+    """Inverse document frequency of term numbers (bm25s engine only)."""
+    mean_length: float = 1.0
+    """Tokens of a passage in the mean."""
+
+    def terms(self, query: Sequence[str]) -> list[int]:
+        """Numbers of the query's known words, sorted, so that the same words in another order add up to the same float."""
+        return sorted(self.vocabulary[token] for token in query if token in self.vocabulary)
+
+    def score_outside(self, terms: Sequence[int], tokens: Sequence[str]) -> float:
+        """The score that a passage of these tokens would have if it stood in place of one of its length (bm25s engine only)."""
+        counts = Counter(tokens)
+        numbered = {self.vocabulary[token]: count for token, count in counts.items() if token in self.vocabulary}
+        norm = K1 * (1 - B + B * len(tokens) / self.mean_length)
+        frequencies = np.array([numbered.get(term, 0) for term in terms], dtype=np.float64)
+        return float((self.weights(list(terms)) * frequencies / (frequencies + norm)).sum())
 
     def search(self, queries: Sequence[Sequence[str]], k: int) -> tuple[Ids, Scores]:
         """The best `k` passages of each tokenised query: positions [n, k] and scores [n, k].
@@ -42,8 +59,7 @@ class Index:
         ids = np.full((len(queries), k), -1, dtype=np.int64)
         scores = np.zeros((len(queries), k), dtype=np.float64)
         for row, query in enumerate(queries):
-            # Sorted, so that the same words in another order add up to the same float.
-            terms = sorted(self.vocabulary[token] for token in query if token in self.vocabulary)
+            terms = self.terms(query)
             if not terms or k == 0:
                 continue
             found = self.score(terms)
@@ -99,7 +115,10 @@ def build_bm25s(token_lists: Iterable[Sequence[str]], method: str = "lucene", id
     # The numpy backend by name: numba, if installed, would compile for 12 s in every process.
     retriever = bm25s.BM25(k1=K1, b=B, method=method, idf_method=idf_method, dtype="float32", backend="numpy")
     retriever.scores = retriever.build_index_from_ids(list(range(len(vocabulary))), passages, show_progress=False)
-    return Index(len(passages), vocabulary, retriever.get_scores_from_ids)
+    found_in = np.diff(retriever.scores["indptr"]).astype(np.float64)
+    idf = np.log(1 + (len(passages) - found_in + 0.5) / (found_in + 0.5))
+    mean_length = sum(map(len, passages)) / len(passages)
+    return Index(len(passages), vocabulary, retriever.get_scores_from_ids, lambda terms: idf[terms], mean_length)
 
 
 def _numbered(token_lists: Iterable[Sequence[str]], vocabulary: dict[str, int]) -> Iterator[array[int]]:

@@ -85,6 +85,8 @@ class Stage:
     produce: Callable[[Context], Iterator[Batch]]
     settings: tuple[str, ...] = ()
     """Dotted names of the sections or values it uses; its fingerprint depends on these alone."""
+    settings_if: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Dotted name of a value → further sections that are used where that value is set."""
     libraries: tuple[str, ...] = ()
     """Distributions whose version shapes its rows."""
     files: tuple[str, ...] = ()

@@ -1,0 +1,15 @@
+"""How much of an answer stands in the passage."""
+from __future__ import annotations
+
+from curate.verify.quotes import content_terms, passage_terms
+from curate.verify.support.numbers import unsupported_numbers
+
+
+def answer_overlap(answer: str | None, passage: str) -> float | None:
+    """Share of the answer's content words of which some form stands in the passage (numbers in any notation); None without any."""
+    terms = content_terms(answer or "") - {"yes"}
+    if not terms:
+        return None
+    missing = terms - passage_terms(passage)
+    held = sum(1 for term in missing if any(c.isdigit() for c in term) and not unsupported_numbers(term, passage))
+    return (len(terms) - len(missing) + held) / len(terms)
