@@ -23,7 +23,8 @@ Row = Mapping[str, Any]
 CHUNKS_WITH_NAMES = 5000
 """Names are collected from so many chunks; more would bring more names, not better ones."""
 _PIECE = re.compile(r"[^\W\d_](?:[\w’'\-]*\w)?(?:[._]\w+)*|\S")
-_IDENTIFIER = re.compile(r"(?=.*[A-Za-z])(?:\w+(?:[._]\w+)+|[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)$")
+_IDENTIFIER = re.compile(r"(?=.*[A-Za-z]{2})\w+(?:[._]\w+)+$")
+_MIXED = re.compile(r"(?:[a-z]+[A-Z]\w*|[A-Z][a-z0-9]+[A-Z]\w*)$")
 _ACRONYM = re.compile(r"[A-Z][A-Z0-9]+$")
 _CAPITALISED = re.compile(r"[A-Z][a-z]+[\w\-]*$|[^\W\d_a-zA-Z][\w\-]+$")
 _MARKER = re.compile(r"^(?:[-*•–+>]\s+|\(?\d{1,3}[.)]\s+|#{1,6}\s+|[!?/]{3,}\s*\w*\s*)+")
@@ -46,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Name:
-    """A name with its kind (identifier, acronym, name of one word …) and some of the documents it stands in."""
+    """A name with its kind (of `name_kind`) and some of the documents it stands in."""
 
     text: str
     kind: str
@@ -136,7 +137,7 @@ def _texts(reader: Reader) -> Iterator[tuple[str, str]]:
 
 
 def collect_names(texts: Iterable[tuple[str, str]]) -> dict[str, list[Name]]:
-    """Names by kind out of (document, text): identifiers, acronyms, and words that are capitalised inside sentences and never small."""
+    """Names by kind out of (document, text): identifiers, acronyms, words of mixed case, and words that are capitalised inside sentences and never small."""
     inside: Counter[str] = Counter()
     small: set[str] = set()
     where: dict[str, dict[str, None]] = {}
@@ -175,11 +176,13 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def name_kind(word: str) -> str | None:
-    """What kind of name a word looks like: identifier, acronym, name; None for a plain word."""
+    """What kind of name a word looks like: identifier (`foo.bar`), mixed (`FooBar`), acronym, name; None for a plain word."""
     if len(word) < 2 or word.lower() in STOPWORDS:
         return None
     if _IDENTIFIER.match(word):
         return "identifier"
+    if _MIXED.match(word):
+        return "mixed"
     if _ACRONYM.match(word):
         return "acronym"
     return "name" if len(word) > 3 and _CAPITALISED.match(word) and word[0].isupper() else None

@@ -16,7 +16,12 @@ def telling_words(question: str, material: Material, most: int) -> list[str]:
     found = list(dict.fromkeys(word for word, _ in pieces(question)))
     ranked = sorted(
         (
-            (0 if word in material.kinds or name_kind(word) == "identifier" else 1, _frequency(word, material), number, word)
+            (
+                0 if word in material.kinds or name_kind(word) in ("identifier", "mixed") else 1,
+                _frequency(word, material),
+                number,
+                word,
+            )
             for number, word in enumerate(found)
             if word in material.kinds or is_word(word.lower())
         ),

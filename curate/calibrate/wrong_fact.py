@@ -14,6 +14,8 @@ Change = dict[str, Any]
 
 _NUMBER = re.compile(r"(?<![\w.,:/\\\-])\d+(?:[.,:]\d+)*(?![\w\-])")
 _ANY_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_LIST_NUMBER = re.compile(r"^\W*\d+[.)] ?$")
+_RANGE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) ?(?:-|–|to|and) ?(\d+(?:\.\d+)?)(?![\w.]\w)")
 _NUMBER_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.I)
 
@@ -36,12 +38,17 @@ def changed_number(row: Row, material: Material, chance: Chance) -> Change | Non
 def _with_other_number(said: str, row: Row, chance: Chance) -> str | None:
     source = "\n".join((row["headings"], row["text"], *(row["others"] or ())))
     there = set(_ANY_NUMBER.findall(source))
-    digits = [match for match in _NUMBER.finditer(said) if match.group() in there]
+    digits = [
+        match for match in _NUMBER.finditer(said) if match.group() in there and not _LIST_NUMBER.match(said[: match.end() + 2])
+    ]
     if digits:
         match = chance.one("which", digits)
+        ranges = [(float(a), float(b)) for a, b in _RANGE.findall(source)]
         taken = there | {part for number in there for part in re.split(r"[.,:]", number)}
         taken |= {_digits_of(word) for word in words(source) if word in _NUMBER_WORDS} | set(_ANY_NUMBER.findall(said))
-        new = next((number for number in _near(match.group(), chance) if number not in taken), None)
+        new = next(
+            (number for number in _near(match.group(), chance) if number not in taken and not _within(number, ranges)), None
+        )
     else:
         spelled = {word for word in words(source) if word in _NUMBER_WORDS}
         found = [match for match in _NUMBER_WORD.finditer(said) if match.group().lower() in spelled]
@@ -51,6 +58,11 @@ def _with_other_number(said: str, row: Row, chance: Chance) -> str | None:
         free = [word for word in _NUMBER_WORDS if word not in spelled and _digits_of(word) not in there]
         new = chance.one("new", free) if free else None
     return None if new is None else said[: match.start()] + new + said[match.end() :]
+
+
+def _within(number: str, ranges: list[tuple[float, float]]) -> bool:
+    """Whether the passage speaks of it after all: "200 - 299 are for 'Successful' responses"."""
+    return number.isdigit() and any(low <= float(number) <= high for low, high in ranges)
 
 
 def _digits_of(word: str) -> str:
@@ -119,7 +131,7 @@ _INSERTED: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^Yes\b", "No"),
         (r"^((?:It|He|She|This|That|The [a-z]+|[A-Z][A-Za-z]+) )((?!is|was|has|does)[a-z]{2,}[^s\W])s(?= )", r"\1does not \2"),
         (r"^((?:They|You|We|These|Those|I) )((?!are|were|have|do\b|can|must)[a-z]{2,})(?= )", r"\1do not \2"),
-        (r"^To (?=[a-z])", "Not to "),
+        (r"^To (?=[a-z][^,]*$)", "Not to "),
         (r"^By (?=[a-z]+ing)", "Not by "),
         (r"^(?=(?:A|An|The) [a-z])", "Not "),
     )
