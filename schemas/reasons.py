@@ -84,7 +84,10 @@ class Reason(StrEnum):
     CHUNK_REJECTED = "chunk_rejected", "the pair's passage was rejected as a chunk"
     CHECK_UNKNOWN = "check_unknown", "a gate could not decide"
     # filter: is it true of the passage?
-    NUMBER_NOT_IN_CHUNK = "number_not_in_chunk", "the question or its answer holds a number, date or amount that the chunk does not"
+    NUMBER_NOT_IN_CHUNK = (
+        "number_not_in_chunk",
+        "the question or its answer holds a number, date or amount that the chunk does not",
+    )
     NAME_NOT_IN_CHUNK = "name_not_in_chunk", "the question or its answer names something that the chunk does not"
     NEGATION_DIFFERS = "negation_differs", "denies what the chunk says, or says what the chunk denies"
     ANSWER_NOT_IN_CHUNK = "answer_not_in_chunk", "too few words of the answer stand in the chunk (`filter.min_answer_overlap`)"
@@ -93,10 +96,16 @@ class Reason(StrEnum):
     QUESTION_TOO_EASY = "question_too_easy", "its passage leads all others by more than `filter.max_margin`"
     CHECKER_SCORE_LOW = "checker_score_low", "the checker's score is below `filter.min_checker_score`"
     COMBINED_SCORE_LOW = "combined_score_low", "the fitted decision's score is below its threshold"
-    JUDGE_SAID_NO = "judge_said_no", "the judge finds it unanswerable from the chunk, not self-contained, not specific or not natural"
+    JUDGE_SAID_NO = (
+        "judge_said_no",
+        "the judge finds it unanswerable from the chunk, not self-contained, not specific or not natural",
+    )
     JUDGE_UNKNOWN = "judge_unknown", "the judge's answer does not parse or contradicts itself"
     JUDGE_MISSING = "judge_missing", "the judge did not answer for a passing reason; asked again on the next build"
-    JUDGE_NOT_ASKED = "judge_not_asked", "the budget was spent before its turn; asked when the same command is run with a larger one"
+    JUDGE_NOT_ASKED = (
+        "judge_not_asked",
+        "the budget was spent before its turn; asked when the same command is run with a larger one",
+    )
     LABEL_REJECTED = "label_rejected", "a person rejected it"
     # mine: candidates
     NEGATIVE_EQUALS_POSITIVE = "negative_equals_positive", "the same text as a positive of this question"

@@ -40,6 +40,29 @@ class TrainSettings(Section):
     encode_batch_size: int = Field(64, ge=1, description="Texts embedded at once in evaluations.")
 
 
+class CheckerSettings(Section):
+    """Questions with passages and labels in, a cross-encoder out that scores whether a passage answers a question."""
+
+    epochs: int = Field(2, ge=1, description="Passes over the training rows; the best one by dev ROC-AUC is kept.")
+    max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
+    batch_size: int = Field(16, ge=1, description="Rows a step.")
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate.")
+    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
+    max_seq_length: int = Field(
+        256, ge=8, description="Tokens of question and passage together that are read; the rest is cut off."
+    )
+    dev_share: float = Field(
+        0.15, gt=0, lt=1, description="Share of the rows, by whole documents, that chooses the epoch and threshold."
+    )
+    limit: int | None = Field(None, ge=2, description="At most this many rows, chosen by hash of seed and row.")
+    seed: int = Field(13, ge=0, description="Seed of the new head, the dev documents, the order of rows and dropout.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 on a GPU that has it, else fp16 on a GPU, else fp32."
+    )
+    encode_batch_size: int = Field(64, ge=1, description="Pairs scored at once on dev.")
+
+
 class EvaluateSettings(Section):
     """Runs and models in, metrics and intervals out."""
 

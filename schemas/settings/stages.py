@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.settings.section import FILE, HOW, PLACE, Section
 
@@ -187,12 +187,39 @@ class VerifySettings(Section):
     )
 
 
+COMBINED_SCORES = (
+    "word_overlap",
+    "specific_words",
+    "question_words",
+    "unsupported_numbers",
+    "unsupported_names",
+    "negation_differs",
+    "answer_overlap",
+    "has_answer",
+    "bm25_rank",
+    "bm25_margin",
+    "dense_rank",
+    "dense_score",
+    "dense_margin",
+    "checker_score",
+)
+"""What a fitted decision may weigh."""
+
+
 class CombinerSettings(Section):
     """A fitted decision: the logistic of a weighted sum of scores, as `curate calibrate` writes it."""
 
     intercept: float = Field(description="Constant of the sum.", allow_inf_nan=False)
     weights: dict[str, float] = Field(description="Weight of each score (names as in docs/gates.md).")
     threshold: float = Field(ge=0, le=1, description="Questions with a lower probability of being good are rejected.")
+
+    @field_validator("weights")
+    @classmethod
+    def scores_are_known(cls, value: dict[str, float]) -> dict[str, float]:
+        """A misspelt score would weigh nothing, in silence."""
+        for name in sorted(value.keys() - set(COMBINED_SCORES)):
+            raise ValueError(f"no score is called {name}; there are {', '.join(COMBINED_SCORES)}")
+        return value
 
 
 class FilterSettings(Section):
@@ -255,7 +282,6 @@ class FilterSettings(Section):
     duplicate_threshold: float = Field(
         0.85, gt=0, le=1, description="Jaccard similarity of words from which two questions are near-duplicates."
     )
-
 
     @model_validator(mode="after")
     def fitted_decision_is_there(self) -> FilterSettings:

@@ -81,19 +81,27 @@ class Tables:
             "bm25_rank": 1,
             "specific_words": 3,
         }
-        self.rows["checks"].append(row | {"evidence_found": None, "evidence_words": None} | scores)
+        row |= dict.fromkeys(("evidence_found", "evidence_words", "evidence_start", "evidence_end", "negation_differs"))
+        row |= dict.fromkeys(
+            ("answer_overlap", "dense_rank", "dense_score", "dense_margin", "checker_score", "judge", "judge_note")
+        )
+        row |= {"unsupported_numbers": [], "unsupported_names": [], "bm25_margin": 0.3, "judge_failed": []}
+        self.rows["checks"].append(row | scores)
 
-    def run(self, stage: Stage, settings: Settings | None = None) -> Result:
-        """Run a stage; rows in key order, all of them held to the contract, and conservation as the runner checks it."""
+    def reader(self, stage: Stage) -> StoreReader:
+        """The tables that a stage reads."""
         connection = duckdb.connect()
         store = Store(connection)
         for table in stage.reads:
             store.create(table)
             store.insert(table, frame(TABLES[table], self.rows[table]))
-        reader = StoreReader(connection, stage.reads)
+        return StoreReader(connection, stage.reads)
+
+    def run(self, stage: Stage, settings: Settings | None = None) -> Result:
+        """Run a stage; rows in key order, all of them held to the contract, and conservation as the runner checks it."""
+        reader = self.reader(stage)
         context = Context(settings or Settings(), reader, InProcess(), lambda done, total: None, lambda sentence: None)
         batches: list[Batch] = list(stage.produce(context))
-        connection.close()
         made = [dict(row) for batch in batches for row in batch.rows]
         for batch in batches:
             validated(TABLES[batch.table], batch.rows, stage.name)

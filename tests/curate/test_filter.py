@@ -65,6 +65,9 @@ SCORED = IMPORTED | {"score": 0.8}
         ({}, {"language_match": False}, Reason.QUESTION_IN_OTHER_LANGUAGE, "the languages differ"),
         ({}, {"word_overlap": 0.0, "bm25_rank": None}, Reason.QUESTION_UNRELATED, "overlap 0, rank not found > 200"),
         ({}, {"word_overlap": 0.0, "bm25_rank": 201}, Reason.QUESTION_UNRELATED, "overlap 0, rank 201 > 200"),
+        ({}, {"unsupported_numbers": ["1981", "30"]}, Reason.NUMBER_NOT_IN_CHUNK, "1981, 30"),
+        ({"style": "definition", "origin": "extractive"}, {"unsupported_numbers": ["7"]}, Reason.NUMBER_NOT_IN_CHUNK, "7"),
+        ({}, {"judge": "no", "judge_failed": ["answerable", "natural"]}, Reason.JUDGE_SAID_NO, "not answerable, not natural"),
         # Exemptions end somewhere.
         (SENTENCE, {"question_words": 2}, Reason.QUESTION_TOO_SHORT, "2 words < 3"),
         (SENTENCE, {"context_bound": "It"}, Reason.QUESTION_NOT_SELF_CONTAINED, '"It"'),
@@ -107,6 +110,11 @@ def test_rejected(tables: Tables, question: dict[str, Any], checks: dict[str, An
         (SCORED, {"verbatim": True, "passage_words": 2, "question_words": 1}),
         (IMPORTED | {"label": 1}, {"verbatim": True, "passage_words": 2, "question_words": 1}),
         (IMPORTED | {"is_positive": False}, {"verbatim": True, "passage_words": 2, "question_words": 1}),
+        (IMPORTED, {"unsupported_numbers": ["1981"]}),
+        ({}, {"unsupported_names": ["Humber"], "negation_differs": True, "answer_overlap": 0.0, "bm25_margin": -1.0}),
+        ({"answer": "fish"}, {"answer_overlap": 0.0}),
+        ({}, {"judge": "yes"}),
+        ({}, {"word_overlap": 0.0, "bm25_rank": None, "dense_rank": 3}),
     ],
 )
 def test_kept(tables: Tables, question: dict[str, Any], checks: dict[str, Any]) -> None:
@@ -131,6 +139,108 @@ def test_kept(tables: Tables, question: dict[str, Any], checks: dict[str, Any]) 
 )
 def test_thresholds_come_from_the_settings(tables: Tables, setting: dict[str, Any], checks: dict[str, Any]) -> None:
     assert verdict(tables, {"evidence": "quote"}, {"evidence_found": True, "evidence_words": 9} | checks, **setting) is None
+
+
+ANSWERED = {"answer": "fish"}
+
+
+@pytest.mark.parametrize(
+    ("question", "checks", "setting", "outcome"),
+    [
+        ({}, {"unsupported_names": ["Humber"]}, {"names": True}, (Reason.NAME_NOT_IN_CHUNK, "Humber")),
+        ({}, {"unsupported_numbers": ["1981"]}, {"numbers": False}, None),
+        ({}, {"negation_differs": True}, {"negation": True}, (Reason.NEGATION_DIFFERS, "its evidence says the opposite")),
+        ({}, {"negation_differs": None}, {"negation": True}, None),
+        (ANSWERED, {"answer_overlap": 0.4}, {"min_answer_overlap": 0.5}, (Reason.ANSWER_NOT_IN_CHUNK, "0.4 < 0.5")),
+        (ANSWERED, {"answer_overlap": 0.5}, {"min_answer_overlap": 0.5}, None),
+        ({}, {"answer_overlap": None}, {"min_answer_overlap": 0.5}, None),
+        ({}, {"bm25_rank": 11}, {"max_round_trip_rank": 10}, (Reason.PASSAGE_NOT_FOUND, "rank 11 > 10")),
+        ({}, {"bm25_rank": None}, {"max_round_trip_rank": 10}, (Reason.PASSAGE_NOT_FOUND, "rank not found > 10")),
+        ({}, {"bm25_rank": 11, "dense_rank": 10}, {"max_round_trip_rank": 10}, None),
+        ({"split": "test"}, {"bm25_rank": None}, {"max_round_trip_rank": 10}, None),
+        (IMPORTED, {"bm25_rank": None}, {"max_round_trip_rank": 10}, None),
+        ({}, {"bm25_margin": -0.1}, {"min_bm25_margin": 0.0}, (Reason.OTHER_PASSAGE_FITS_BETTER, "bm25_margin -0.1 < 0.0")),
+        ({}, {"bm25_margin": 0.0}, {"min_bm25_margin": 0.0}, None),
+        ({}, {"bm25_margin": -0.1, "dense_rank": 1}, {"min_bm25_margin": 0.0}, None),
+        ({}, {"bm25_margin": -0.1, "dense_margin": 0.2}, {"min_bm25_margin": 0.0, "min_dense_margin": 0.1}, None),
+        (
+            {},
+            {"bm25_margin": -0.1, "dense_margin": 0.0},
+            {"min_bm25_margin": 0.0, "min_dense_margin": 0.1},
+            (Reason.OTHER_PASSAGE_FITS_BETTER, "bm25_margin -0.1 < 0.0, dense_margin 0.0 < 0.1"),
+        ),
+        ({"split": "dev"}, {"bm25_margin": -1.0}, {"min_bm25_margin": 0.0}, None),
+        ({}, {"bm25_margin": 0.95}, {"max_margin": 0.9}, (Reason.QUESTION_TOO_EASY, "0.95 > 0.9")),
+        ({}, {"bm25_margin": 0.9}, {"max_margin": 0.9}, None),
+        ({}, {"checker_score": 0.29}, {"min_checker_score": 0.3}, (Reason.CHECKER_SCORE_LOW, "0.29 < 0.3")),
+        ({"split": "test"}, {"checker_score": 0.29}, {"min_checker_score": 0.3}, (Reason.CHECKER_SCORE_LOW, "0.29 < 0.3")),
+        ({}, {"checker_score": 0.3}, {"min_checker_score": 0.3}, None),
+        ({}, {"judge": "no", "judge_failed": ["specific"]}, {"judge": False}, None),
+        ({}, {"judge": "unknown"}, {"judge": False}, None),
+    ],
+)
+def test_gates_that_settings_switch(
+    tables: Tables, question: dict[str, Any], checks: dict[str, Any], setting: dict[str, Any], outcome: tuple[Reason, str] | None
+) -> None:
+    found = verdict(tables, dict(question), checks, **setting)
+    assert found == (None if outcome is None else (*outcome, "rejected"))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [("unknown", Reason.JUDGE_UNKNOWN), ("missing", Reason.JUDGE_MISSING), ("not_asked", Reason.JUDGE_NOT_ASKED)],
+)
+def test_what_the_judge_left_open_is_quarantined(tables: Tables, state: str, reason: Reason) -> None:
+    assert verdict(tables, {}, {"judge": state, "judge_note": "no JSON"}) == (reason, "no JSON", "quarantined")
+
+
+def test_a_gate_whose_model_gave_no_score_is_unknown(tables: Tables) -> None:
+    outcome = (Reason.CHECK_UNKNOWN, "checker_score is missing", "quarantined")
+    assert verdict(tables, {}, {}, min_checker_score=0.3) == outcome
+
+
+WEIGHTS = {"word_overlap": 2.0, "unsupported_numbers": -3.0}
+
+
+def fitted(threshold: float, **weights: float) -> dict[str, Any]:
+    """Settings of a fitted decision, for train and for dev and test alike."""
+    combiner = {"intercept": -0.5, "weights": weights or WEIGHTS, "threshold": threshold}
+    return {"decision": "fitted", "combiner": combiner, "combiner_no_search": combiner | {"threshold": 0.0}}
+
+
+def test_the_fitted_decision_takes_the_place_of_single_thresholds(tables: Tables) -> None:
+    # -0.5 + 2 × 0.5 - 3 × 1 = -2.5, of which the logistic is 0.0759.
+    checks = {"word_overlap": 0.5, "unsupported_numbers": ["7"]}
+    assert verdict(tables, {}, checks, **fitted(0.08)) == (Reason.COMBINED_SCORE_LOW, "0.0759 < 0.08", "rejected")
+
+
+@pytest.mark.parametrize(
+    ("question", "outcome"),
+    [
+        ({}, None),
+        ({"split": "test"}, None),
+        ({"origin": "extractive"}, (Reason.NUMBER_NOT_IN_CHUNK, "7", "rejected")),
+    ],
+)
+def test_it_decides_on_questions_of_language_models_alone(tables: Tables, question: dict[str, Any], outcome: Any) -> None:
+    threshold = 0.07 if not question else 0.99
+    found = verdict(tables, dict(question), {"word_overlap": 0.5, "unsupported_numbers": ["7"]}, **fitted(threshold))
+    assert found == outcome
+
+
+def test_it_is_unknown_without_the_score_it_was_fitted_on(tables: Tables) -> None:
+    outcome = (Reason.CHECK_UNKNOWN, "a score of the fitted decision is missing", "quarantined")
+    assert verdict(tables, {}, {}, **fitted(0.1, dense_margin=1.0)) == outcome
+
+
+def test_a_fitted_decision_without_a_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs combiner and combiner_no_search"):
+        FilterSettings(decision="fitted")
+
+
+def test_a_weight_of_no_score_is_refused() -> None:
+    with pytest.raises(ValueError, match="no score is called wordoverlap"):
+        FilterSettings(**fitted(0.1, wordoverlap=1.0))
 
 
 def test_the_first_failing_gate_gives_the_reason(tables: Tables) -> None:

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from curate.bm25 import build, tokenise
 from curate.stage import content_id
 from curate.verify import STAGE, language_match
 from curate.verify.form import form_fault, question_form
 from curate.verify.quotes import evidence_found, stands_in, word_overlap
+from curate.verify.ranks import Corpus, Own, own_places, read_corpus
 from curate.verify.specific import common_stems, specific_words
 from curate.verify.wording import context_bound
 from schemas.settings import Settings, VerifySettings
@@ -321,7 +323,7 @@ def test_exact_row(tables: Tables) -> None:
     tables.chunk("heron", prefix="Birds > Heron\n\n")
     tables.chunk("copper", "Copper melts at a high temperature and conducts electricity very well indeed.")
     question = tables.question("one", "What does the heron wait for?", "heron", evidence="waits for fish")
-    assert one(tables.run(STAGE).rows) == {
+    assert one(tables.run(STAGE).rows) | {"judge_failed": []} == {
         "question_id": question,
         "question_words": 6,
         "passage_words": 21,
@@ -334,6 +336,20 @@ def test_exact_row(tables: Tables) -> None:
         "specific_words": 2,
         "evidence_found": True,
         "evidence_words": 3,
+        "evidence_start": 66,
+        "evidence_end": 80,
+        "unsupported_numbers": [],
+        "unsupported_names": [],
+        "negation_differs": None,
+        "answer_overlap": None,
+        "bm25_margin": 1.0,
+        "dense_rank": None,
+        "dense_score": None,
+        "dense_margin": None,
+        "checker_score": None,
+        "judge": None,
+        "judge_failed": [],
+        "judge_note": None,
     }
 
 
@@ -347,6 +363,31 @@ def test_faults_reach_their_columns(tables: Tables) -> None:
     assert bound["context_bound"] == "According to the passage"
     assert (copied["verbatim"], copied["word_overlap"], copied["evidence_found"]) == (True, 1.0, False)
     assert (foreign["language_match"], foreign["bm25_rank"], foreign["word_overlap"]) == (False, None, 0.0)
+
+
+def test_what_the_chunk_does_not_hold_reaches_its_columns(tables: Tables) -> None:
+    text = "The Severn Bridge was opened in 1966. It is not used by trains, and Severn pilots keep away from it at night."
+    tables.chunk("bridge", text, prefix="Bridges of Wales\n\n")
+    asked = {
+        "false": ("Who opened the bridge at Mackinac in 1981?", "trains"),
+        "headed": ("When did the Severn Bridge in Wales open?", "1966"),
+    }
+    for name, (question, answer) in asked.items():
+        tables.question(name, question, "bridge", answer=answer, evidence="It is not used by trains")
+    rows = {row["question_id"]: row for row in tables.run(STAGE).rows}
+    false, headed = (rows[content_id("question", name)] for name in asked)
+    assert (false["unsupported_numbers"], false["unsupported_names"], false["answer_overlap"]) == (["1981"], ["Mackinac"], 1.0)
+    assert (headed["unsupported_numbers"], headed["unsupported_names"], headed["answer_overlap"]) == ([], [], 1.0)
+
+
+def test_a_question_of_two_chunks_may_name_what_only_the_other_holds(tables: Tables) -> None:
+    for name, text in (("first", "The Severn Bridge was opened in 1966."), ("second", "The Humber Bridge was opened in 1981.")):
+        tables.chunk(name, text)
+        tables.question(name, "Which opened later, the Severn Bridge of 1966 or the Humber Bridge of 1981?", name, group_id=GROUP)
+    assert [(row["unsupported_numbers"], row["unsupported_names"]) for row in tables.run(STAGE).rows] == [([], []), ([], [])]
+
+
+GROUP = content_id("group", "bridges")
 
 
 @pytest.fixture
@@ -369,6 +410,40 @@ def test_a_near_copy_counts_as_the_own_chunk(ranked: Tables) -> None:
     ranked.chunk("copy", "completely different tokens", cluster="best")
     ranked.question("one", "grey heron nest", "copy")
     assert one(ranked.run(STAGE).rows)["bm25_rank"] == 1
+
+
+@pytest.mark.parametrize(("chunk", "leads"), [("best", True), ("middle", False), ("other", False)])
+def test_the_margin_is_the_lead_over_the_best_other_chunk(ranked: Tables, chunk: str, leads: bool) -> None:
+    ranked.question("one", "grey heron nest", chunk)
+    margin = one(ranked.run(STAGE).rows)["bm25_margin"]
+    texts = [row["passage"] for row in ranked.rows["chunks"]]
+    names = [row["chunk_id"] for row in ranked.rows["chunks"]]
+    index = build("rank-bm25", [tokenise(text, drop_stopwords=True) for text in texts])
+    scores = index.score(index.terms(["grey", "heron", "nest"])).tolist()
+    own = scores.pop(names.index(content_id("chunk", chunk)))
+    assert (margin > 0) is leads
+    # rank-bm25 weighs words otherwise, so only the order of who leads is the same; a passage that shares no word is behind by all.
+    assert (own > max(scores)) is leads
+    assert (margin == -1.0) is (chunk == "other")
+
+
+def test_an_altered_passage_is_ranked_by_its_own_words(ranked: Tables) -> None:
+    corpus = read_corpus(ranked.reader(STAGE))
+    chunk = content_id("chunk", "last")
+    passages = [None, "grey heron nest", "copper conducts electricity"]
+    places = own_places(corpus, ["grey heron nest"] * 3, [Own(chunk, passage) for passage in passages], 10)
+    assert [place.rank for place in places] == [3, 1 + len(_better(corpus, "grey heron nest")), None]
+    text = next(row["passage"] for row in ranked.rows["chunks"] if row["chunk_id"] == chunk)
+    index, tokens = corpus.index, tokenise(text, drop_stopwords=True)
+    terms = index.terms(["grey", "heron", "nest"])
+    own = index.score(terms)[corpus.position_of[chunk]]
+    assert index.score_outside(terms, tokens) == pytest.approx(float(own), abs=1e-5)
+
+
+def _better(corpus: Corpus, passage: str) -> list[float]:
+    terms = corpus.index.terms(tokenise(passage))
+    score = corpus.index.score_outside(terms, tokenise(passage))
+    return [other for other in corpus.index.score(terms).tolist() if other > score + 1e-6]
 
 
 def test_beyond_the_window_is_not_found(ranked: Tables) -> None:
