@@ -28,7 +28,7 @@ _INNER = ("value", "answer", "result", "verdict", "judgement", "judgment", "scor
 _YES = frozenset(("yes", "true", "y", "t", "1", "1.0", "ja", "oui", "sí", "si", "是", "はい"))
 _NO = frozenset(("no", "false", "n", "f", "0", "0.0", "nein", "non", "否", "いいえ"))
 _AROUND = " \t\r\n.!。*_`\"'"
-_EXPLAINED = re.compile(r"^(\w+)\s*[,;:.(–—-]")
+_EXPLAINED = re.compile(r"^([^\W\d]+)\s*[,;:.(–—-]")
 
 
 @dataclass(frozen=True)
