@@ -1,0 +1,164 @@
+"""A fitted decision: logistic regression on the scores of planted faults against originals, evaluated on documents it was not fitted on."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from curate.calibrate.measure import stopped
+from curate.calibrate.plant import UNTRUE
+from curate.calibrate.rates import Flags
+from curate.calibrate.sample import FEWEST, Sample, open_gates
+from curate.filter.combined import FEATURES, MODEL_FEATURES, SEARCH_FEATURES, probability
+from schemas.errors import InputError, SettingsError
+from schemas.settings import CombinerSettings, FilterSettings
+
+Matrix = npt.NDArray[np.float64]
+
+FOLDS = 5
+DIGITS = 6
+INSTALL = 'pip install "curate-embeddings[calibrate]"'
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A combiner for some rows, with what it would have said of rows of documents it was not fitted on."""
+
+    settings: CombinerSettings
+    rows: Flags
+    """The rows that it may decide."""
+    probabilities: Matrix
+    """Out-of-fold probability of each row of the sample; nan for those it does not decide."""
+    auc: float
+    """Of originals against faults, kinds weighing the same; out of fold."""
+    originals: int
+    planted: dict[str, int]
+
+    @property
+    def stops(self) -> Flags:
+        """Rows that it rejects."""
+        return self.rows & (np.nan_to_num(self.probabilities, nan=1.0) < self.settings.threshold)
+
+    def values(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        known = self.settings.model_dump()
+        return {**known, "auc_out_of_fold": self.auc, "originals": self.originals, "planted": self.planted, "folds": FOLDS}
+
+
+def fit_both(sample: Sample, settings: FilterSettings, target: float) -> tuple[Fitted, Fitted]:
+    """The decision for train questions, with searches, and the one for dev and test questions, without.
+
+    Both see a language model's questions alone, as only those are decided by it. Raises InputError with fewer than 30 of them,
+    SettingsError when scikit-learn is not installed.
+    """
+    always = stopped(sample.failed(open_gates(settings)))
+    llm = np.array([row["origin"] == "llm" for row in sample.rows], dtype=np.bool_)
+    usable = llm & ~always
+    if int((usable & sample.sound & sample.searched).sum()) < FEWEST:
+        raise InputError(
+            f"a fitted decision needs {FEWEST} train questions of a language model that pass the other gates",
+            where="calibrate",
+            next_step="run it without --fit, or build with a language model (llm.generator.model)",
+        )
+    without = tuple(name for name in _features(sample) if name not in SEARCH_FEATURES)
+    return (
+        _fitted(sample, usable & sample.searched, _features(sample), target),
+        _fitted(sample, usable, without, target),
+    )
+
+
+def _features(sample: Sample) -> tuple[str, ...]:
+    """Scores that are there: those of models only where one is configured."""
+    missing = {name for name, check in MODEL_FEATURES.items() if any(row[check] is None for row in sample.rows)}
+    return tuple(name for name in FEATURES if name not in missing)
+
+
+def _fitted(sample: Sample, rows: Flags, names: Sequence[str], target: float) -> Fitted:
+    kinds = {kind: flags & rows for kind, flags in sample.kinds.items() if kind in UNTRUE and (flags & rows).any()}
+    planted = np.any([*kinds.values()], axis=0) if kinds else np.zeros(len(rows), dtype=np.bool_)
+    chosen = (sample.sound & rows) | planted
+    weights = _weights(sample.sound & rows, kinds)
+    matrix = np.array([[FEATURES[name](row) for name in names] for row in sample.rows], dtype=np.float64)
+    # Scores that are the same everywhere say nothing, and would be scaled by zero.
+    told = [i for i in range(len(names)) if np.ptp(matrix[chosen, i]) > 1e-9]
+    names, matrix = [names[i] for i in told], matrix[:, told]
+    probabilities = _out_of_fold(sample, chosen, rows, (matrix, weights, names))
+    mild = sample.good & rows if int(sample.good.sum()) >= FEWEST and (sample.good & rows).any() else sample.sound & rows
+    threshold = _threshold(probabilities[mild], target)
+    whole = _regression(matrix[chosen], (sample.sound & rows)[chosen], weights[chosen], names)
+    return Fitted(
+        settings=whole.model_copy(update={"threshold": threshold}),
+        rows=rows,
+        probabilities=probabilities,
+        auc=_auc((sample.sound & rows)[chosen], probabilities[chosen], weights[chosen]),
+        originals=int((sample.sound & rows).sum()),
+        planted={kind: int(flags.sum()) for kind, flags in kinds.items()},
+    )
+
+
+def _weights(originals: Flags, kinds: dict[str, Flags]) -> Matrix:
+    """Originals weigh as much as all faults together, and every kind of fault the same; a row weighs 1 in the mean."""
+    rows = int(originals.sum()) + sum(int(flags.sum()) for flags in kinds.values())
+    weights = np.zeros(len(originals), dtype=np.float64)
+    weights[originals] = rows / 2 / max(1, int(originals.sum()))
+    for flags in kinds.values():
+        weights[flags] = rows / 2 / len(kinds) / int(flags.sum())
+    return weights
+
+
+def _out_of_fold(sample: Sample, chosen: Flags, rows: Flags, data: tuple[Matrix, Matrix, Sequence[str]]) -> Matrix:
+    """Each row's probability by a regression that saw no row of its document."""
+    matrix, weights, names = data
+    clusters = np.asarray(sample.clusters, dtype=np.str_)
+    groups = sorted(set(clusters[chosen]))
+    splitter = _sklearn("model_selection").GroupKFold(n_splits=min(FOLDS, max(2, len(groups))))
+    probabilities = np.full(len(rows), np.nan)
+    where = np.flatnonzero(chosen)
+    sound = sample.sound & rows
+    for fit, _ in splitter.split(where, groups=clusters[where]):
+        seen = where[fit]
+        held = rows & ~np.isin(clusters, np.unique(clusters[seen]))
+        part = _regression(matrix[seen], sound[seen], weights[seen], names)
+        for i in np.flatnonzero(held):
+            probabilities[i] = probability(sample.rows[i], part)
+    return probabilities
+
+
+def _regression(matrix: Matrix, good: Flags, weights: Matrix, names: Sequence[str]) -> CombinerSettings:
+    """Logistic regression on scaled scores, its weights put back to the scores' own scale and rounded; the threshold is still 0."""
+    model = _sklearn("linear_model").LogisticRegression(tol=1e-9, max_iter=2000)
+    mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    spread[spread < 1e-9] = 1.0
+    # One thread: sums over many would come out in another order, and their last digits with them.
+    with importlib.import_module("threadpoolctl").threadpool_limits(1):
+        model.fit((matrix - mean) / spread, good, sample_weight=weights)
+    slopes = model.coef_[0] / spread
+    return CombinerSettings(
+        intercept=round(float(model.intercept_[0] - slopes @ mean), DIGITS),
+        weights={name: round(float(slope), DIGITS) for name, slope in zip(names, slopes, strict=True)},
+        threshold=0.0,
+    )
+
+
+def _threshold(probabilities: Matrix, target: float) -> float:
+    """The highest that rejects no more than the target share of these rows."""
+    ordered = np.sort(probabilities[~np.isnan(probabilities)])
+    return float(ordered[int(target * len(ordered) + 1e-9)]) if len(ordered) else 0.0
+
+
+def _auc(good: Flags, probabilities: Matrix, weights: Matrix) -> float:
+    known = ~np.isnan(probabilities)
+    score = _sklearn("metrics").roc_auc_score
+    return round(float(score(good[known], probabilities[known], sample_weight=weights[known])), 4)
+
+
+def _sklearn(name: str) -> Any:
+    try:
+        return importlib.import_module(f"sklearn.{name}")
+    except ImportError as error:
+        raise SettingsError("a fitted decision needs scikit-learn", where="calibrate --fit", next_step=INSTALL) from error
