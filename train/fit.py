@@ -58,7 +58,7 @@ def fit(encoder: Any, run: Run, place: Place) -> Any:
             train_dataset=to_dataset(run.data.rows),
             loss=build_loss(run.settings.loss, encoder),
             evaluator=_evaluator(run) if run.dev.queries else None,
-            callbacks=[_callback(run)],
+            callbacks=[watch(run.progress)],
         )
         # It prints every log line to stdout, which belongs to results.
         trainer.remove_callback(third_party("transformers.trainer_callback").PrinterCallback)
@@ -66,7 +66,7 @@ def fit(encoder: Any, run: Run, place: Place) -> Any:
     except CurateError:
         raise
     except Exception as error:  # torch and transformers raise anything
-        raise _failure(error, run) from error
+        raise failure(error, run.settings.batch_size) from error
     return trainer
 
 
@@ -80,12 +80,11 @@ def _trainer_class(library: Any) -> Any:
     return Trainer
 
 
-def _failure(error: Exception, run: Run) -> TrainingError:
+def failure(error: Exception, batch_size: int) -> TrainingError:
+    """What went wrong in a training, with what the user can do."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     if isinstance(error, third_party("torch").OutOfMemoryError):
-        return TrainingError(
-            "the device has not enough memory", next_step=f"lower batch_size ({run.settings.batch_size}) or max_seq_length"
-        )
+        return TrainingError("the device has not enough memory", next_step=f"lower batch_size ({batch_size}) or max_seq_length")
     return TrainingError(
         f"training failed: {type(error).__name__}: {reason}", next_step="the same command goes on from the last checkpoint"
     )
@@ -146,14 +145,15 @@ def _evaluator(run: Run) -> Any:
     return DevEvaluator()
 
 
-def _callback(run: Run) -> Any:
+def watch(progress: Progress) -> Any:
+    """A callback that reports each step and stops a run whose loss is no number."""
     parent: Any = third_party("transformers").TrainerCallback
 
     class Watch(parent):  # type: ignore[misc]
         """Reports progress and stops a run whose loss is no number."""
 
         def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
-            run.progress("train", state.global_step, state.max_steps)
+            progress("train", state.global_step, state.max_steps)
 
         def on_log(self, _: Any, state: Any, *__: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
             loss = (logs or {}).get("loss")

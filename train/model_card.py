@@ -38,10 +38,10 @@ def model_card(record: Mapping[str, Any]) -> str:
     """Markdown with YAML front matter from a training record; names are quoted, so that none can break out of the text."""
     notes = "".join(f"\n- {note}" for note in record["notes"])
     return _CARD.format(
-        base=_quoted(record["model"]),
+        base=quoted(record["model"]),
         rows=record["rows"],
         format=record["format"],
-        dataset=_quoted(record["dataset"]),
+        dataset=quoted(record["dataset"]),
         steps=record["steps"],
         device=record["device"],
         precision=record["precision"],
@@ -57,7 +57,8 @@ _PREFIX = {
 }
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A name as Markdown code that cannot break out of it."""
     return "`" + json.dumps(text, ensure_ascii=False)[1:-1].replace("`", "'") + "`"
 
 

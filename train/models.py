@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,25 +39,36 @@ def load_model(name: str, *, device: str = "auto", max_seq_length: int | None = 
 
     Raises TrainingError when the folder holds no model or the hub cannot be reached, SettingsError when the device is not there.
     """
-    library = third_party("sentence_transformers")
-    local = Path(name).expanduser()
-    if not local.exists() and _looks_like_path(name):
-        raise TrainingError(
-            "no such model folder", where=name, next_step="give a folder that holds a sentence-transformers model"
-        )
-    _check_device(device)
-    with silenced():
-        try:
-            model = library.SentenceTransformer(
-                str(local) if local.exists() else name, device=None if device == "auto" else device, trust_remote_code=False
-            )
-        except Exception as error:  # libraries raise anything here, from OSError to RuntimeError
-            raise _cannot_load(name, local.exists(), error) from error
-    # Otherwise every saved checkpoint asks the hub about the model's name.
-    model.model_card_data.local_files_only = True
+    model = _load(third_party("sentence_transformers").SentenceTransformer, name, device)
     if max_seq_length is not None:
         model.max_seq_length = _within_positions(model, max_seq_length, name)
     return model
+
+
+def load_cross_encoder(name: str, *, seed: int, device: str = "auto", max_seq_length: int | None = None) -> Any:
+    """A CrossEncoder of one output from a folder or a hub name, that of an embedding model too: its head is then new, drawn by `seed`.
+
+    Raises as `load_model` does.
+    """
+    third_party("torch").manual_seed(seed)
+    options = {"num_labels": 1, "model_kwargs": {"ignore_mismatched_sizes": True}}
+    model = _load(third_party("sentence_transformers").CrossEncoder, name, device, options)
+    if max_seq_length is not None:
+        # Its name before sentence-transformers 5.4.
+        limit = "max_seq_length" if hasattr(model, "max_seq_length") else "max_length"
+        setattr(model, limit, _within_positions(model, max_seq_length, name))
+    return model
+
+
+def choose_precision(precision: str, device: str) -> str:
+    """fp32, bf16 or fp16 for a wish that may be "auto"; SettingsError for what the device cannot do."""
+    gpu = device.startswith("cuda")
+    bf16 = gpu and bool(third_party("torch").cuda.is_bf16_supported())
+    if precision == "auto":
+        return "bf16" if bf16 else "fp16" if gpu else "fp32"
+    if (precision == "fp16" and not gpu) or (precision == "bf16" and gpu and not bf16):
+        raise SettingsError(f"{precision} does not work on {device}", where="precision", next_step="use precision=auto")
+    return precision
 
 
 def weights_sha256(model: Any) -> str:
@@ -129,6 +141,24 @@ def _check_device(device: str) -> None:
         raise SettingsError(f"there is no {device} device here", where="device", next_step="use device=auto or device=cpu")
 
 
+def _load(kind: Any, name: str, device: str, options: Mapping[str, Any] | None = None) -> Any:
+    local = Path(name).expanduser()
+    if not local.exists() and _looks_like_path(name):
+        raise TrainingError(
+            "no such model folder", where=name, next_step="give a folder that holds a sentence-transformers model"
+        )
+    _check_device(device)
+    where = str(local) if local.exists() else name
+    with silenced():
+        try:
+            model = kind(where, device=None if device == "auto" else device, trust_remote_code=False, **(options or {}))
+        except Exception as error:  # libraries raise anything here, from OSError to RuntimeError
+            raise _cannot_load(name, local.exists(), error) from error
+    # Otherwise every saved checkpoint asks the hub about the model's name.
+    model.model_card_data.local_files_only = True
+    return model
+
+
 def _looks_like_path(name: str) -> bool:
     return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
 
@@ -147,7 +177,7 @@ def _cannot_load(name: str, local: bool, error: Exception) -> TrainingError:
 
 
 def _within_positions(model: Any, wanted: int, name: str) -> int:
-    inner = getattr(model[0], "auto_model", None)
+    inner = getattr(model[0], "auto_model", None) or getattr(model[0], "model", None)
     positions = getattr(getattr(inner, "config", None), "max_position_embeddings", None)
     if isinstance(positions, int) and wanted > positions:
         raise SettingsError(
@@ -164,12 +194,17 @@ def silenced() -> Iterator[None]:
     logging = third_party("transformers.utils.logging")
     data = third_party("datasets")
     verbosity, shown, hidden = logging.get_verbosity(), logging.is_progress_bar_enabled(), data.are_progress_bars_disabled()
+    # It says of every checker that its base is no cross-encoder yet.
+    library = getLogger("sentence_transformers")
+    level = library.level
+    library.setLevel(ERROR)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     data.disable_progress_bars()
     try:
         yield
     finally:
+        library.setLevel(level)
         logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()

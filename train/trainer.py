@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import Interrupted, SettingsError, TrainingError
+from schemas.errors import Interrupted, TrainingError
 from schemas.training import TrainSettings
 from train.data import TrainingData, read_training_data
 from train.eval_set import EvalSet, read_eval_set
@@ -16,7 +16,7 @@ from train.fit import Run, dev_scores, fit
 from train.metrics import PRIMARY
 from train.model_card import model_card
 from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
-from train.models import count_overlong, free_memory, load_model, silenced, third_party, weights_sha256
+from train.models import choose_precision, count_overlong, free_memory, load_model, silenced, weights_sha256
 
 
 @dataclass(frozen=True)
@@ -126,19 +126,17 @@ def _prepare(encoder: Any, what: tuple[str, Path, TrainSettings], data: Training
             "their ends are cut off."
         )
     return Run(
-        name, dataset, data, dev, settings, device, _precision(settings, device), weights_sha256(encoder), tuple(notes), progress
+        name,
+        dataset,
+        data,
+        dev,
+        settings,
+        device,
+        choose_precision(settings.precision, device),
+        weights_sha256(encoder),
+        tuple(notes),
+        progress,
     )
-
-
-def _precision(settings: TrainSettings, device: str) -> str:
-    gpu = device.startswith("cuda")
-    bf16 = gpu and bool(third_party("torch").cuda.is_bf16_supported())
-    if settings.precision == "auto":
-        return "bf16" if bf16 else "fp16" if gpu else "fp32"
-    impossible = (settings.precision == "fp16" and not gpu) or (settings.precision == "bf16" and gpu and not bf16)
-    if impossible:
-        raise SettingsError(f"{settings.precision} does not work on {device}", where="precision", next_step="use precision=auto")
-    return settings.precision
 
 
 def _fingerprint(run: Run) -> str:
