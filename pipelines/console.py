@@ -133,12 +133,32 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_story(rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows of `look.why`, one field a line."""
+    """The rows of `look.why`, one field a line; of gates one gate a line."""
+    before = ""
     for row in rows:
+        if row["table"] == "gates":
+            if before != "gates":
+                print("gates")
+            print(f"  {_gate_line(row)}")
+            before = "gates"
+            continue
+        before = row["table"]
         print(f"{row['table']}")
         for name, value in row.items():
             if name != "table" and value is not None:
                 print(f"  {name}: {_short(_cell(value), 400)}")
+
+
+def _gate_line(row: Mapping[str, Any]) -> str:
+    """ "fails   number_not_in_chunk: ['1981']", with the threshold where there is one."""
+    line = f"{row['verdict']:<8}{row['gate']}"
+    if row["score"] not in (None, [], ()):
+        line += f": {_short(_cell(row['score']), 120)}"
+    if row["threshold"] not in (None, [], ()) and row["threshold"] != row["score"]:
+        line += f" (threshold {_cell(row['threshold'])})"
+    if row["adds"]:
+        line += f"; adds {_cell({name: f'{value:+.2f}' for name, value in row['adds'].items()})}"
+    return line
 
 
 def print_summary(report: Mapping[str, Any], folder: str) -> None:

@@ -12,6 +12,7 @@ import duckdb
 from curate.store import Store, fetch, open_store
 from pipelines.flow import STAGE_NAMES
 from pipelines.ledger import Entry, read_ledger
+from pipelines.verdicts import gate_rows
 from schemas.errors import SettingsError, StoreError
 from schemas.tables import KEYS, TABLES
 
@@ -111,6 +112,8 @@ def _story(store: Store, key: str) -> Iterator[dict[str, Any]]:
             order = ", ".join(KEYS[table])
             for row in store.rows(f"SELECT * FROM {table} WHERE {condition} ORDER BY {order}", used):  # noqa: S608
                 yield {"table": table, **row}
+                if table == "checks":
+                    yield from ({"table": "gates", **gate} for gate in gate_rows(store, [row["question_id"]]))
     every = [key, *ids["documents"], *ids["chunks"], *ids["questions"], *_pairs(store, ids)]
     for row in store.rows(
         "SELECT * FROM rejected WHERE row_key IN $every OR starts_with(row_key, $begins) ORDER BY list_position($order, stage), row_key",
