@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.store import DATABASE_NAME, open_store
-from pipelines.estimate import Estimate, estimates, nothing_asked
+from pipelines.estimate import ROLES, Asking, Estimate, estimates, nothing_asked
 from pipelines.flow import STAGE_NAMES
 from pipelines.runner import Build, Listener, Silent, plan, run_build
 
@@ -41,14 +41,14 @@ def plan_with_costs(build: Build, *, count: bool = True, listener: Listener | No
     """
     hears = listener or Silent()
     planned = plan(build)
-    reason = _why_no_call(build, planned)
+    reasons = _why_no_call(build, planned)
     if _chunks_are_current(build):
         return _counted(build, build.folder, planned, (), hears)
-    if reason or not count:
-        note = reason or f"Calls are not counted (--no-count): stages {FREE[0]} … {FREE[-1]} would have to run first."
-        return Plan(
-            tuple(planned), estimates=nothing_asked(build.settings, reason) if reason else (), notes=(note,) if not reason else ()
-        )
+    if all(reasons.values()):
+        return Plan(tuple(planned), estimates=nothing_asked(build.settings, reasons))
+    if not count:
+        note = f"Calls are not counted (--no-count): stages {FREE[0]} … {FREE[-1]} would have to run first."
+        return Plan(tuple(planned), notes=(note,))
     free = replace(build, until=FREE[-1], force=())
     if not (build.folder / DATABASE_NAME).is_file():
         run_build(free, hears)
@@ -60,12 +60,19 @@ def plan_with_costs(build: Build, *, count: bool = True, listener: Listener | No
         return _counted(build, copy, planned, (note,), hears)
 
 
-def _why_no_call(build: Build, planned: Planned) -> str:
-    if build.settings.llm.generator.model is None:
-        return "no language model is configured (llm.generator.model)"
-    if "generate" not in dict(planned):
-        return f"the build ends with stage {planned[-1][0]}"
-    return ""
+def _why_no_call(build: Build, planned: Planned) -> dict[str, str]:
+    """Role → why nothing is asked of it whatever the chunks are; "" where that depends on them."""
+    settings, known = build.settings, dict(planned)
+    found = {role: "" if stage in known else f"the build ends with stage {planned[-1][0]}" for role, stage in ROLES.items()}
+    if settings.llm.generator.model is None:
+        found["generator"] = "no language model is configured (llm.generator.model)"
+    if settings.llm.judge.model is None:
+        found["judge"] = "no judge is configured (llm.judge.model)"
+    elif not settings.filter.judge:
+        found["judge"] = "filter.judge is off"
+    elif settings.llm.generator.model is None and set(settings.verify.judged) == {"llm"}:
+        found["judge"] = "it is asked about a language model's questions alone (verify.judged), and none is configured"
+    return found
 
 
 def _chunks_are_current(build: Build) -> bool:
@@ -76,13 +83,17 @@ def _chunks_are_current(build: Build) -> bool:
 
 def _counted(build: Build, folder: Path, planned: Planned, notes: tuple[str, ...], hears: Listener) -> Plan:
     """The plan with numbers from the chunks in `folder`, against the answers in the build's own folder."""
-    at_hand = replace(build, folder=folder)
-    reason = _why_no_call(build, planned)
-    if not reason and not dict(plan(at_hand))["generate"]:
-        reason = "stage generate is unchanged"
+    at_hand = dict(plan(replace(build, folder=folder)))
+    reasons = _why_no_call(build, planned)
+    for role, stage in ROLES.items():
+        if not reasons[role] and not at_hand[stage]:
+            reasons[role] = f"stage {stage} is unchanged"
     with open_store(folder, read_only=True) as store:
         documents, chunks = store.count("documents"), store.count("chunks")
-        found = nothing_asked(build.settings, reason) if reason else estimates(build, store, hears)
+        if all(reasons.values()):
+            found = nothing_asked(build.settings, reasons)
+        else:
+            found = estimates(build, store, Asking(reasons, bool(at_hand.get("generate"))), hears)
     return Plan(tuple(planned), documents, chunks, found, notes)
 
 

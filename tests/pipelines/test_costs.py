@@ -20,7 +20,7 @@ from curate.llm.scripted import Reply, ScriptedServer, fabricated
 from curate.llm.usage import correction, spent
 from pipelines.cli import main
 from pipelines.costs import FREE, Plan, plan_with_costs
-from pipelines.estimate import NO_JUDGE, Estimate
+from pipelines.estimate import Estimate
 from pipelines.flow import STAGE_NAMES
 from pipelines.look import sql
 from pipelines.plan_text import duration
@@ -248,7 +248,9 @@ def test_no_model_no_count_and_an_early_end_make_no_call_and_run_nothing(docs: P
 def test_the_judge_is_named_only_where_it_is_set(docs: Path, server: ScriptedServer) -> None:
     assert len(planned(docs, server).estimates) == 1
     judge = planned(docs, server, "llm.judge.model=j").estimates[1]
-    assert (judge.role, judge.calls, judge.bound, judge.reason) == ("judge", 0, True, NO_JUDGE)
+    assert (judge.role, judge.stage, judge.bound, judge.reason) == ("judge", "verify", True, "")
+    until = planned(docs, server, "llm.judge.model=j", until="generate").estimates[1]
+    assert (until.calls, until.bound, until.reason) == (0, True, "the build ends with stage generate")
 
 
 def test_a_plan_says_what_the_limits_leave(docs: Path, server: ScriptedServer) -> None:
