@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from curate import __version__
+from pipelines.cli_label import label
+from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
 from pipelines.exits import Commands, stopped_at_once
 
 if TYPE_CHECKING:
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -105,65 +104,8 @@ def plan(as_json: bool, no_count: bool, **options: Any) -> None:
     click.echo(to_json(plan_values(planned)) if as_json else "\n".join(plan_lines(planned)))
 
 
-def look_options(command: F) -> F:
-    """The arguments of commands that look into a build."""
-    command = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(command)
-    return click.argument("folder", type=FOLDER, metavar="DIR")(command)
-
-
-@main.command()
-@look_options
-def status(folder: Path, as_json: bool) -> None:
-    """What each stage of a build read, kept and rejected."""
-    from pipelines.look import status as rows
-
-    _print(rows(folder), as_json)
-
-
-@main.command()
-@look_options
-@click.argument("table")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
-def show(folder: Path, table: str, limit: int, as_json: bool) -> None:
-    """Rows of one TABLE of a build."""
-    from pipelines.look import show as rows
-
-    _print(rows(folder, table, limit), as_json)
-
-
-@main.command()
-@look_options
-@click.option("--stage", help="Only of this stage.")
-@click.option("--reason", help="Only with this reason.")
-@click.option("--limit", type=click.IntRange(1), help="Rows at most (all, if not given).")
-def rejects(folder: Path, stage: str | None, reason: str | None, limit: int | None, as_json: bool) -> None:
-    """Everything that was not kept, with its reason."""
-    from pipelines.look import rejects as rows
-
-    _print(rows(folder, stage, reason, limit), as_json)
-
-
-@main.command()
-@look_options
-@click.argument("key", metavar="ID")
-def why(folder: Path, key: str, as_json: bool) -> None:
-    """The story of one document, chunk, question, pair (ID or its beginning) or source file."""
-    from pipelines.console import print_story
-    from pipelines.look import as_json as to_json
-    from pipelines.look import why as story
-
-    rows = story(folder, key)
-    click.echo(to_json(rows)) if as_json else print_story(rows)
-
-
-@main.command()
-@look_options
-@click.argument("query", metavar='"SELECT …"')
-def sql(folder: Path, query: str, as_json: bool) -> None:
-    """The result of a read-only SELECT over the build's tables."""
-    from pipelines.look import sql as rows
-
-    _print(rows(folder, query), as_json)
+for command in (status, show, rejects, why, sql):
+    main.add_command(command)
 
 
 @main.command()
@@ -187,6 +129,9 @@ def llm(folder: Path, as_json: bool, export_file: Path | None, import_file: Path
         return
     found = bill(folder, settings)
     click.echo(to_json(found) if as_json else "\n".join(bill_lines(found)))
+
+
+main.add_command(label)
 
 
 @main.command()
@@ -280,13 +225,6 @@ def _settings(**options: Any) -> Settings:
         if options[name] is not None:
             sets.append(f"llm.{name}={options[name]}")
     return load_settings(options["config"], sets)
-
-
-def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
-    from pipelines.console import print_rows
-    from pipelines.look import as_json as to_json
-
-    click.echo(to_json(rows)) if as_json else print_rows(rows)
 
 
 if __name__ == "__main__":

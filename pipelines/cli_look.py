@@ -1,0 +1,82 @@
+"""Commands that look into a build without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def look_options(command: F) -> F:
+    """The arguments of commands that look into a build."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(command)
+    return click.argument("folder", type=FOLDER, metavar="DIR")(command)
+
+
+@click.command()
+@look_options
+def status(folder: Path, as_json: bool) -> None:
+    """What each stage of a build read, kept and rejected."""
+    from pipelines.look import status as rows
+
+    _print(rows(folder), as_json)
+
+
+@click.command()
+@look_options
+@click.argument("table")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
+def show(folder: Path, table: str, limit: int, as_json: bool) -> None:
+    """Rows of one TABLE of a build."""
+    from pipelines.look import show as rows
+
+    _print(rows(folder, table, limit), as_json)
+
+
+@click.command()
+@look_options
+@click.option("--stage", help="Only of this stage.")
+@click.option("--reason", help="Only with this reason.")
+@click.option("--limit", type=click.IntRange(1), help="Rows at most (all, if not given).")
+def rejects(folder: Path, stage: str | None, reason: str | None, limit: int | None, as_json: bool) -> None:
+    """Everything that was not kept, with its reason."""
+    from pipelines.look import rejects as rows
+
+    _print(rows(folder, stage, reason, limit), as_json)
+
+
+@click.command()
+@look_options
+@click.argument("key", metavar="ID")
+def why(folder: Path, key: str, as_json: bool) -> None:
+    """The story of one document, chunk, question, pair (ID or its beginning) or source file."""
+    from pipelines.console import print_story
+    from pipelines.look import as_json as to_json
+    from pipelines.look import why as story
+
+    rows = story(folder, key)
+    click.echo(to_json(rows)) if as_json else print_story(rows)
+
+
+@click.command()
+@look_options
+@click.argument("query", metavar='"SELECT …"')
+def sql(folder: Path, query: str, as_json: bool) -> None:
+    """The result of a read-only SELECT over the build's tables."""
+    from pipelines.look import sql as rows
+
+    _print(rows(folder, query), as_json)
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+    from pipelines.console import print_rows
+    from pipelines.look import as_json as to_json
+
+    click.echo(to_json(rows)) if as_json else print_rows(rows)
