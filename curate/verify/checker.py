@@ -18,6 +18,8 @@ WHERE = "verify.checker"
 Pair = tuple[str, str]
 """Question, passage."""
 
+_DECIMALS = 4
+"""As many as do not depend on what else was in a batch; see `curate.verify.dense`."""
 _PAIRS_A_COMMIT = 256
 _OVERLAP = 200
 """Characters, about two sentences, that two windows of one long passage share on each side of the cut."""
@@ -40,7 +42,7 @@ class Checker:
             free_memory()
 
     def scores(self, pairs: Sequence[Pair], progress: Callable[[int, int | None], None] = lambda *_: None) -> list[float]:
-        """The probability of each (question, passage), 0 to 1, to six decimals.
+        """The probability of each (question, passage), 0 to 1, to four decimals.
 
         A passage too long for the model is read in windows that overlap, and the best window counts.
         """
@@ -59,7 +61,7 @@ class Checker:
             self._model = _loaded(self._settings)
         windows = [[(question, window) for window in self._windows(question, passage)] for question, passage in pairs]
         found = iter(self._probabilities([pair for group in windows for pair in group]))
-        return [max(round(float(next(found)), 6) for _ in group) for group in windows]
+        return [max(round(float(next(found)), _DECIMALS) for _ in group) for group in windows]
 
     def _windows(self, question: str, passage: str) -> list[str]:
         # Before version 5.4 of the library it went by another name.
@@ -122,17 +124,25 @@ def entailed(id2label: dict[int, str]) -> int:
 def _loaded(settings: VerifySettings) -> Any:
     """The model, refused when its head is not trained or its labels mean nothing to us."""
     model = load_model("CrossEncoder", settings.checker or "", WHERE, settings.device)
-    kinds = getattr(model.config, "architectures", None) or [""]
-    # The libraries put a head of random weights on a model that has none.
-    if not str(kinds[0]).endswith(("ForSequenceClassification", "ForCausalLM", "ForConditionalGeneration")):
+    if not _has_head(model):
+        kinds = getattr(model.config, "architectures", None) or ["model of no named kind"]
         raise SettingsError(
-            f"this is no cross-encoder but a {kinds[0] or 'model of no named kind'}",
+            f"this is no cross-encoder but a {kinds[0]}",
             where=WHERE,
             next_step="give a model of sequence classification: one from `curate train --task checker`, or a QNLI model",
         )
     if model.num_labels > 1:
         entailed(model.config.id2label)
     return model
+
+
+def _has_head(model: Any) -> bool:
+    """The libraries put a head of random weights on a model that has none."""
+    if any(str(kind).endswith("ForSequenceClassification") for kind in getattr(model.config, "architectures", None) or ()):
+        return True
+    # Other heads are modules of their own: logits of "yes" and "no", or a layer that gives scores.
+    kinds = {type(module).__name__ for module in model.children()}
+    return bool(kinds & {"LogitScore", "Dense"})
 
 
 def _identity() -> Any:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import json
+import logging
 import os
 import re
 from collections.abc import Iterator
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from curate.llm.weights import cached_revision, remembered_sha256
 from schemas.errors import SettingsError
+from schemas.settings import VerifySettings
 
 INSTALL = 'pip install "curate-embeddings[train]"'
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -75,11 +79,13 @@ def _pinned(name: str, where: str) -> str:
 
 
 def load_model(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str, where: str, device: str) -> Any:
-    """The model in float32, on its device. Code that comes with it is never run, pickled weights are never read.
+    """The model in float32, on its device. Code that comes with it is never run, and no pickle unpacked that could hold any.
 
     Raises SettingsError, with `where` as the setting's name, when it cannot be had.
     """
     folder = model_folder(name, where)
+    if folder:
+        _check_modules(folder, where)
     library = third_party("sentence_transformers", where)
     _check_device(device, where)
     options: dict[str, Any] = {
@@ -96,6 +102,8 @@ def load_model(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str, 
             with silenced(where):
                 return getattr(library, kind)(str(folder or name), local_files_only=offline, **options)
         except Exception as error:  # from OSError to KeyError, whatever a file or the network makes of it
+            if "trust_remote_code" in str(error):
+                raise _own_code(name, where) from error
             if folder:
                 raise _not_usable(folder, where, error) from error
             if not offline:
@@ -103,12 +111,24 @@ def load_model(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str, 
     raise AssertionError
 
 
+def check_gate_models(settings: VerifySettings) -> None:
+    """Raise SettingsError, without loading a thing, when a model's folder or the libraries are missing."""
+    named = {"verify.dense_model": settings.dense_model, "verify.checker": settings.checker}
+    for where, name in named.items():
+        if name is None:
+            continue
+        model_folder(name, where)
+        missing = [library for library in ("torch", "transformers", "sentence_transformers") if find_spec(library) is None]
+        if missing:
+            raise _not_installed(", ".join(missing), where)
+
+
 def third_party(name: str, where: str) -> Any:
     """A library of the train extra; SettingsError says what to install."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise SettingsError(f"{name} is not installed: {error}", where=where, next_step=f"{INSTALL}, or unset {where}") from error
+        raise _not_installed(f"{name} ({error})", where) from error
 
 
 def out_of_memory(error: Exception, where: str) -> SettingsError | None:
@@ -134,16 +154,32 @@ def free_memory() -> None:
 @contextlib.contextmanager
 def silenced(where: str) -> Iterator[None]:
     """No progress bars and no chatter of the libraries: progress is ours to show."""
-    logging = third_party("transformers.utils.logging", where)
-    verbosity, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    told = third_party("transformers.utils.logging", where)
+    library = logging.getLogger("sentence_transformers")
+    verbosity, shown, level = told.get_verbosity(), told.is_progress_bar_enabled(), library.level
+    told.set_verbosity_error()
+    told.disable_progress_bar()
+    library.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        library.setLevel(level)
+        told.set_verbosity(verbosity)
         if shown:
-            logging.enable_progress_bar()
+            told.enable_progress_bar()
+
+
+def _check_modules(folder: Path, where: str) -> None:
+    """Versions 5 of the library import whatever classes the file of a local folder names."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        kinds = [str(module["type"]) for module in modules]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _not_usable(folder, where, error) from error
+    if not all(kind.startswith("sentence_transformers.") for kind in kinds):
+        raise _own_code(str(folder), where)
 
 
 def _check_device(device: str, where: str) -> None:
@@ -153,6 +189,16 @@ def _check_device(device: str, where: str) -> None:
         raise SettingsError(
             f"there is no {device} device here", where="verify.device", next_step="use verify.device=auto or verify.device=cpu"
         )
+
+
+def _not_installed(what: str, where: str) -> SettingsError:
+    return SettingsError(f"the model needs what is not installed: {what}", where=where, next_step=f"{INSTALL}, or unset {where}")
+
+
+def _own_code(name: str, where: str) -> SettingsError:
+    return SettingsError(
+        f"{name} needs code that comes with it, and such code is never run", where=where, next_step="use another model"
+    )
 
 
 def _not_usable(folder: Path, where: str, error: Exception) -> SettingsError:
