@@ -107,3 +107,26 @@ def test_a_file_that_settings_name_counts_by_its_content(tmp_path: Path) -> None
     assert seen[0] == "missing"
     assert len(set(seen)) == 3
     assert "generate.examples" not in fingerprint(generate, Settings(), {}).files
+
+
+def test_a_file_of_the_build_folder_counts_by_its_content(tmp_path: Path) -> None:
+    labelled = stage(folder_files=("labels.jsonl",))
+    file = tmp_path / "labels.jsonl"
+    absent = fingerprint(labelled, Settings(), {}, tmp_path)
+    file.write_text("")
+    empty = fingerprint(labelled, Settings(), {}, tmp_path)
+    file.write_text("one\n")
+    one = fingerprint(labelled, Settings(), {}, tmp_path)
+    assert [name for parts in (absent, empty, one) for name in parts.files] == ["labels.jsonl", "labels.jsonl"]
+    assert len({parts.digest() for parts in (absent, empty, one)}) == 3
+    assert differences(absent, one) == differences(empty, one) == differences(one, absent) == ["labels.jsonl changed"]
+
+
+def test_without_the_file_a_build_from_before_it_was_read_stands(tmp_path: Path) -> None:
+    before = fingerprint(stage(), Settings(), {"documents": "1"})
+    assert differences(before, fingerprint(stage(folder_files=("labels.jsonl",)), Settings(), {"documents": "1"}, tmp_path)) == []
+
+
+def test_stages_that_do_not_read_the_file_do_not_count_it(tmp_path: Path) -> None:
+    (tmp_path / "labels.jsonl").write_text("one\n")
+    assert fingerprint(stage(), Settings(), {}, tmp_path) == fingerprint(stage(), Settings(), {})

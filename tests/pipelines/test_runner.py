@@ -71,7 +71,14 @@ class World:
             Stage(
                 "deduplicate", ("documents",), ("document_clusters",), self.deduplicate, ("deduplicate",), conserves="documents"
             ),
-            Stage("split", ("document_clusters",), ("splits",), self.split, settings=("split", "seed")),
+            Stage(
+                "split",
+                ("document_clusters",),
+                ("splits",),
+                self.split,
+                settings=("split", "seed"),
+                folder_files=("labels.jsonl",),
+            ),
         )
 
 
@@ -124,6 +131,17 @@ def test_a_setting_runs_its_stage_and_says_which(world: World, build: Build) -> 
     ]
     assert world.ran == ["ingest", "deduplicate", "split"]
     assert reasons(run_build(changed)) == {"ingest": [], "deduplicate": ["deduplicate.threshold 0.8 → 0.9"], "split": []}
+
+
+def test_a_changed_file_of_the_folder_runs_the_stage_that_reads_it(world: World, build: Build) -> None:
+    run_build(build)
+    (build.folder / "labels.jsonl").write_text("one\n")
+    changed = {"ingest": [], "deduplicate": [], "split": ["labels.jsonl changed"]}
+    assert {name: list(why) for name, why in plan(build)} == changed
+    assert reasons(run_build(build)) == changed
+    assert reasons(run_build(build)) == {"ingest": [], "deduplicate": [], "split": []}
+    (build.folder / "labels.jsonl").unlink()
+    assert reasons(run_build(build)) == changed
 
 
 def test_a_plan_of_nothing_writes_nothing(world: World, build: Build) -> None:
