@@ -20,6 +20,12 @@ from schemas.settings import CombinerSettings, FilterSettings
 
 Matrix = npt.NDArray[np.float64]
 
+BETTER_HIGH = frozenset(
+    ("word_overlap", "specific_words", "answer_overlap", "bm25_margin", "dense_score", "dense_margin", "checker_score")
+)
+BETTER_LOW = frozenset(("unsupported_numbers", "unsupported_names", "negation_differs", "bm25_rank", "dense_rank"))
+"""Which way a score must point; scores that point nowhere (the length of a question) are not used: planting leaves them as they are. Planted answers are cut from their passages, so that a regression left alone would learn to mistrust answers
+that stand there: a score that comes out with the wrong sign is left out."""
 FOLDS = 5
 DIGITS = 6
 INSTALL = 'pip install "curate-embeddings[calibrate]"'
@@ -75,7 +81,7 @@ def fit_both(sample: Sample, settings: FilterSettings, target: float) -> tuple[F
 def _features(sample: Sample) -> tuple[str, ...]:
     """Scores that are there: those of models only where one is configured."""
     missing = {name for name, check in MODEL_FEATURES.items() if any(row[check] is None for row in sample.rows)}
-    return tuple(name for name in FEATURES if name not in missing)
+    return tuple(name for name in FEATURES if name in BETTER_HIGH | BETTER_LOW and name not in missing)
 
 
 def _fitted(sample: Sample, rows: Flags, names: Sequence[str], target: float) -> Fitted:
@@ -130,19 +136,41 @@ def _out_of_fold(sample: Sample, chosen: Flags, rows: Flags, data: tuple[Matrix,
 
 
 def _regression(matrix: Matrix, good: Flags, weights: Matrix, names: Sequence[str]) -> CombinerSettings:
-    """Logistic regression on scaled scores, its weights put back to the scores' own scale and rounded; the threshold is still 0."""
-    model = _sklearn("linear_model").LogisticRegression(tol=1e-9, max_iter=2000)
+    """Logistic regression on scaled scores, its weights put back to the scores' own scale and rounded; the threshold is still 0.
+
+    Scores with the wrong sign are left out one by one, the weightiest first.
+    """
     mean, spread = matrix.mean(axis=0), matrix.std(axis=0)
     spread[spread < 1e-9] = 1.0
-    # One thread: sums over many would come out in another order, and their last digits with them.
-    with importlib.import_module("threadpoolctl").threadpool_limits(1):
-        model.fit((matrix - mean) / spread, good, sample_weight=weights)
-    slopes = model.coef_[0] / spread
+    scaled = (matrix - mean) / spread
+    used = list(range(len(names)))
+    while True:
+        slopes, intercept = _solved(scaled[:, used], good, weights)
+        wrong = [(-abs(slope), i) for slope, i in zip(slopes.tolist(), used, strict=True) if _points_wrong(names[i], slope)]
+        if not wrong:
+            break
+        used.remove(min(wrong)[1])
+    own = slopes / spread[used]
     return CombinerSettings(
-        intercept=round(float(model.intercept_[0] - slopes @ mean), DIGITS),
-        weights={name: round(float(slope), DIGITS) for name, slope in zip(names, slopes, strict=True)},
+        intercept=round(intercept - float(own @ mean[used]), DIGITS),
+        weights={names[i]: round(float(slope), DIGITS) for i, slope in zip(used, own, strict=True)},
         threshold=0.0,
     )
+
+
+def _points_wrong(name: str, slope: float) -> bool:
+    return (name in BETTER_HIGH and slope < 0) or (name in BETTER_LOW and slope > 0)
+
+
+def _solved(scaled: Matrix, good: Flags, weights: Matrix) -> tuple[Matrix, float]:
+    """Slopes and intercept. Without any score left, the intercept alone: kinds and originals weigh the same, so it is 0."""
+    if scaled.shape[1] == 0:
+        return np.zeros(0), 0.0
+    model = _sklearn("linear_model").LogisticRegression(tol=1e-9, max_iter=2000)
+    # One thread: sums over many would come out in another order, and their last digits with them.
+    with importlib.import_module("threadpoolctl").threadpool_limits(1):
+        model.fit(scaled, good, sample_weight=weights)
+    return np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0])
 
 
 def _threshold(probabilities: Matrix, target: float) -> float:

@@ -38,8 +38,8 @@ _CHECKS: dict[str, Callable[[Row], object]] = {
 def seconds_per_row(scorer: Scorer, rows: Sequence[Row]) -> dict[str, float]:
     """Check → seconds for one row, the mean over up to 200 rows in the order given; models are left out, as their scores are kept."""
     few = list(islice(rows, ROWS))
-    for name in _CHECKS:  # tables and stemmers are loaded once, not for each row
-        _CHECKS[name](few[0])
+    for check in _CHECKS.values():  # tables and stemmers are loaded once, not for each row
+        check(few[0])
     found = {name: _timed(check, few) for name, check in _CHECKS.items()}
     found["bm25_rank"] = _timed(
         lambda row: own_places(scorer.corpus, [row["question"]], [Own(row["chunk_id"])], scorer.settings.rank_window), few
