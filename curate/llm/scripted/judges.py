@@ -38,7 +38,7 @@ def scripted_judge(kind: JudgeKind, seed: int = 13) -> Answers:
     """A judge for a server's answers. Equal requests get equal replies.
 
     yes: all four points, with a sentence of the passage; yes_wrong_quote: with a sentence that stands nowhere; yes_no_quote: with "".
-    no: denies all four. random: each point and the kind of quote by lot, from `seed`. garbage: no JSON. truncated: cut off inside the quote.
+    no: denies all four. random: half of the time all yes, else each point by lot, and the kind of quote by lot, from `seed`. garbage: no JSON. truncated: cut off inside the quote.
     contradictory: a yes and a no, as two objects or, by lot, as names that stand twice in one.
     """
     if kind not in JUDGES:
@@ -48,7 +48,8 @@ def scripted_judge(kind: JudgeKind, seed: int = 13) -> Answers:
 
 
 def _at_random(right: str, lot: random.Random) -> Reply:
-    return verdict_reply(lot.choice((right, _ELSEWHERE, "")), *(point for point in POINTS if lot.random() < 0.5))
+    denied = [point for point in POINTS if lot.random() < 0.5] if lot.random() < 0.5 else []
+    return verdict_reply(lot.choice((right, _ELSEWHERE, "")), *denied)
 
 
 def _contradiction(right: str, lot: random.Random) -> Reply:
