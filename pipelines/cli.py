@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from curate import __version__
+from pipelines.cli_calibrate import calibrate
 from pipelines.cli_label import label
 from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
 from pipelines.exits import Commands, stopped_at_once
@@ -131,27 +132,50 @@ def llm(folder: Path, as_json: bool, export_file: Path | None, import_file: Path
     click.echo(to_json(found) if as_json else "\n".join(bill_lines(found)))
 
 
+main.add_command(calibrate)
 main.add_command(label)
 
 
 @main.command()
-@click.argument("dataset", type=FOLDER, metavar="DATASET")
+@click.argument("sources", type=FOLDER, metavar="[SOURCE]...", nargs=-1)
 @click.option("--out", type=FOLDER, required=True, metavar="MODEL", help="Model folder to write.")
 @click.option("--model", required=True, metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
+@click.option("--task", type=click.Choice(["embedder", "checker"]), default="embedder", show_default=True, help="What to train.")
+@click.option(
+    "--labelled",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Checker: questions with passage and label (squad v2 JSON, or JSONL, CSV, TSV, Parquet).",
+)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One training setting, e.g. epochs=3.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-def train(dataset: Path, out: Path, model: str, sets: tuple[str, ...], as_json: bool) -> None:
-    """Train a model on a DATASET folder; the best checkpoint by dev nDCG@10 is kept. Run it again to go on."""
+def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **options: Any) -> None:
+    """Train a model; run it again to go on. An embedder learns from one dataset folder and keeps the best checkpoint by dev nDCG@10;
+    a checker (does the passage answer the question?) learns from build folders, with planted faults, and from labelled files.
+    """
     from dataclasses import asdict
 
-    from pipelines.console import StepConsole, train_lines
+    from pipelines.console import StepConsole, checker_lines, train_lines
     from pipelines.look import as_json as to_json
+
+    if options["task"] == "checker":
+        from pipelines.checker_rows import train_on_sources
+
+        with StepConsole() as console:
+            checker = train_on_sources((sources, options["labelled"]), (out, model), options["sets"], console.step)
+        click.echo(to_json(asdict(checker)) if as_json else "\n".join(checker_lines(checker, str(out))))
+        return
+    if len(sources) != 1 or options["labelled"]:
+        raise click.UsageError(
+            "an embedder is trained on one DATASET folder; build folders and --labelled are for --task checker"
+        )
     from schemas.training import TrainSettings, section_from_sets
     from train.trainer import train_model
 
     with StepConsole() as console:
-        result = train_model(dataset, out, model, section_from_sets(TrainSettings, sets), console.step)
-    click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(dataset), str(out))))
+        result = train_model(sources[0], out, model, section_from_sets(TrainSettings, options["sets"]), console.step)
+    click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(sources[0]), str(out))))
 
 
 @main.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from pipelines.runner import StageResult
+    from train.checker import CheckerResult
     from train.trainer import TrainResult
 
 PLAIN_INTERVAL_S = 10.0
@@ -111,6 +112,23 @@ def train_lines(result: TrainResult, dataset: str, out: str) -> list[str]:
         lines += [f"dev {name}: base {result.base_dev[name]:.4f}, tuned {result.best_dev[name]:.4f}" for name in result.base_dev]
     lines += [f"- {printable(note)}" for note in result.notes]
     return [*lines, "next:", f"  curate evaluate {printable(out)} {printable(dataset)}"]
+
+
+def checker_lines(result: CheckerResult, out: str) -> list[str]:
+    """What the training of a checker did, in lines for people, with the next step."""
+    lines = [f"checker: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
+    for name, rows in (("train", result.train_rows), ("dev", result.dev_rows)):
+        lines.append(
+            f"{name}: {rows['answerable']:,} answerable and {rows['unanswerable']:,} unanswerable rows of {rows['documents']:,} documents"
+        )
+    lines.append(f"{result.steps:,} steps on {result.device} ({result.precision}), {result.seconds:.0f} s")
+    if result.dev is not None and result.threshold is not None:
+        lines.append(f"dev: ROC-AUC {result.dev['roc_auc']:.4f}, average precision {result.dev['average_precision']:.4f}")
+        lines.append(f"recommended threshold: {result.threshold:.4f} (F1 {result.dev['f1']:.4f})")
+    if result.threshold_keeping_95 is not None:
+        lines.append(f"threshold that keeps 95% of the answerable: {result.threshold_keeping_95:.4f}")
+    lines += [f"- {printable(note)}" for note in result.notes]
+    return [*lines, "next:", f"  curate build … --set verify.checker={printable(out)}"]
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
