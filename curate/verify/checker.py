@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ _DECIMALS = 4
 """As many as do not depend on what else was in a batch; see `curate.verify.dense`."""
 _PAIRS_A_COMMIT = 256
 _OVERLAP = 200
-"""Characters, about two sentences, that two windows of one long passage share on each side of the cut."""
+"""Characters, about two sentences, that two windows of one long passage share; less of short windows."""
 _ENTAILED = {"entailment", "entailed", "entails", "answerable", "supported", "relevant", "yes", "true", "1"}
 """Names of the label that means the passage answers the question."""
 
@@ -71,7 +72,7 @@ class Checker:
         marks = self._tokens("", "")
         # A question that fills the model by itself is cut by the library to leave the passage its half.
         room = max(limit - marks - self._tokens(question), (limit - marks) // 2, 1)
-        return list(_cut(passage, lambda text: self._tokens(text) <= room))
+        return _cut(passage, self._tokens, room)
 
     def _tokens(self, text: str, pair: str | None = None) -> int:
         tokenizer = self._model.tokenizer
@@ -115,7 +116,7 @@ def entailed(id2label: dict[int, str]) -> int:
     if len(found) == 1:
         return int(found[0])
     raise SettingsError(
-        f"none of the model's labels is known to mean yes: {', '.join(str(id2label[number]) for number in sorted(id2label))}",
+        f"it cannot be told which of the model's labels means yes: {', '.join(str(id2label[number]) for number in sorted(id2label))}",
         where=WHERE,
         next_step='name them in id2label of its config.json, as {"0": "not_entailment", "1": "entailment"}',
     )
@@ -155,17 +156,26 @@ def _length(pair: Pair) -> int:
     return len(pair[0]) + len(pair[1])
 
 
-def _cut(text: str, fits: Callable[[str], bool]) -> Iterator[str]:
-    """Halves of halves that overlap, each of which fits; cut at a blank where one is near."""
-    if len(text) < 2 or fits(text):
-        yield text
-        return
-    middle, overlap = len(text) // 2, min(_OVERLAP, len(text) // 8)
-    yield from _cut(text[: _blank(text, middle + overlap)], fits)
-    yield from _cut(text[_blank(text, middle - overlap) :], fits)
+def _cut(text: str, tokens: Callable[[str], int], room: int) -> list[str]:
+    """The text, or as few even windows of it as have at most `room` tokens each; each shares some text with the one before."""
+    count = tokens(text)
+    windows = [text]
+    pieces = max(2, ceil(count / room))
+    while count > room:
+        step = len(text) // pieces
+        cuts = [_blank(text, number * len(text) // pieces, step // 2) for number in range(1, pieces)]
+        overlap = min(_OVERLAP, step // 4)
+        starts = [0, *(_blank(text, cut - overlap, overlap // 2) for cut in cuts)]
+        windows = [text[start:end] for start, end in zip(starts, [*cuts, len(text)], strict=True)]
+        if step < 2 or all(tokens(window) <= room for window in windows):
+            break
+        # Some part has more tokens for its length than others.
+        pieces = min(len(text), pieces + 1 + pieces // 8)
+    return windows
 
 
-def _blank(text: str, place: int) -> int:
-    """The blank nearest before `place`, at most 40 characters away, else the place itself."""
-    found = text.rfind(" ", max(place - 40, len(text) // 4, 1), place)
-    return found if found > 0 else place
+def _blank(text: str, place: int, reach: int) -> int:
+    """The nearest blank before `place`, at most `reach` and 40 characters away, else the place itself."""
+    start = max(place - min(reach, 40), 0)
+    found = max(text.rfind(blank, start, place) for blank in " \n")
+    return place if found < 0 else found

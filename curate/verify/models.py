@@ -29,7 +29,7 @@ _OTHER_FORMATS = {"onnx", "openvino"}
 def model_folder(name: str, where: str) -> Path | None:
     """The local folder that a setting names, None for a hub id (owner/name). Raises SettingsError when it is neither."""
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return path
     if path.exists() or name.startswith((".", "~")) or not _HUB_ID.fullmatch(name):
         raise SettingsError(f"no model folder at {name}", where=where, next_step="give a folder, or a hub id (owner/name)")

@@ -130,3 +130,47 @@ def test_without_the_file_a_build_from_before_it_was_read_stands(tmp_path: Path)
 def test_stages_that_do_not_read_the_file_do_not_count_it(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text("one\n")
     assert fingerprint(stage(), Settings(), {}, tmp_path) == fingerprint(stage(), Settings(), {})
+
+
+@pytest.mark.parametrize("key", ["verify.dense_model", "verify.checker"])
+def test_a_model_of_a_gate_counts_by_its_files(tmp_path: Path, key: str) -> None:
+    verify = stage(name="verify", settings=("verify",))
+    folder = tmp_path / "model"
+    named = load_settings(None, [f"{key}={folder}"])
+    assert fingerprint(verify, named, {}).files == {key: "missing"}
+    (folder / "1_Pooling").mkdir(parents=True)
+    seen = [fingerprint(verify, named, {})]
+    for name, text in (("model.safetensors", "w"), ("model.safetensors", "v2"), ("1_Pooling/config.json", "{}")):
+        (folder / name).write_text(text)
+        seen.append(fingerprint(verify, named, {}))
+    assert len({parts.files[key] for parts in seen}) == 4
+    assert differences(seen[0], seen[1]) == [f"{key} changed"]
+    (folder / "README.md").write_text("Read me.")
+    assert fingerprint(verify, named, {}) == seen[-1]
+    assert key not in fingerprint(verify, Settings(), {}).files
+    assert key not in fingerprint(stage(), named, {}).files
+
+
+def test_a_hub_model_of_a_gate_counts_by_the_commit_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    verify = stage(name="verify", settings=("verify",))
+    named = load_settings(None, ["verify.dense_model=some/model"])
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    ref = tmp_path / "models--some--model" / "refs" / "main"
+    ref.parent.mkdir(parents=True)
+    for commit in ("abc", "def"):
+        ref.write_text(commit)
+        assert fingerprint(verify, named, {}).files == {"verify.dense_model": f"some/model@{commit}"}
+
+
+def test_a_hub_model_that_cannot_be_had_is_left_to_the_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(name: str, file: str) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", unreachable)
+    named = load_settings(None, ["verify.checker=some/model"])
+    assert fingerprint(stage(name="verify", settings=("verify",)), named, {}).files == {"verify.checker": "missing"}
+
+
+def test_how_models_are_run_is_no_part_of_it() -> None:
+    assert not {"verify.device", "verify.model_batch"} & set(used_settings(Settings(), ("verify",)))
