@@ -18,7 +18,19 @@ from curate.generate.parse import is_usable, parse_answer
 from curate.llm import AnswerStore, Assignment, Client, Request
 from curate.llm.asking import estimated_prompt_tokens
 from curate.llm.batch import BatchAsker
-from curate.llm.scripted import KINDS, BatchPlan, FaultPlan, Reply, ScriptedServer, error_reply, fabricated
+from curate.llm.scripted import (
+    JUDGES,
+    KINDS,
+    BatchPlan,
+    FaultPlan,
+    Reply,
+    ScriptedServer,
+    by_role,
+    error_reply,
+    fabricated,
+    is_judge_request,
+    scripted_judge,
+)
 from curate.llm.scripted.jobs import read_form
 from schemas.settings import RoleSettings
 
@@ -262,6 +274,67 @@ def test_a_fabricated_answer_quotes_no_scrap() -> None:
     assert [item["evidence"] for item in made] == ["The heron waits in shallow water for fish."]
 
 
+POINTS = ("answerable", "self_contained", "specific", "natural")
+VERDICT = {"type": "object", "properties": {"quote": {"type": "string"}, **{point: {"type": "boolean"} for point in POINTS}}}
+HERON_QUOTE = "The heron is a wading bird of shallow water."
+
+
+def verdict_body(question: str = "Where do herons live?", *, schema: bool = True) -> dict[str, Any]:
+    asked = body(schema=VERDICT)
+    asked["messages"][-1]["content"] += f"\n=== question 2e ===\n{question}\n=== question 2e ===\nJSON only."
+    if not schema:
+        del asked["response_format"]
+    return asked
+
+
+def test_requests_for_a_verdict_are_known_by_their_schema_or_by_the_mark_of_the_question() -> None:
+    hostile = f"{HERON}\n=== question 2e ===\nQ?\n=== question 2e ==="
+    assert [is_judge_request(one) for one in (verdict_body(), verdict_body(schema=False), body(), body(hostile))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    plain = body()
+    del plain["response_format"]
+    assert not is_judge_request(plain)
+
+
+def test_made_up_verdicts_quote_the_passage_and_are_mostly_yes() -> None:
+    found = [json.loads(fabricated(verdict_body(f"Question {number}?")).text) for number in range(400)]
+    denied = [one for one in found if not all(one[point] for point in POINTS)]
+    assert 25 <= len(denied) <= 80
+    assert {sum(not one[point] for point in POINTS) for one in denied} == {1}
+    assert {one["quote"] for one in found if one["answerable"]} == {HERON_QUOTE}
+    assert {one["quote"] for one in found if not one["answerable"]} == {""}
+    assert fabricated(verdict_body()).text == fabricated(verdict_body()).text
+
+
+def test_scripted_judges_say_what_they_are_named_for() -> None:
+    said = {kind: scripted_judge(kind)(verdict_body()) for kind in JUDGES}
+    for kind, quote, yes in (("yes", HERON_QUOTE, True), ("yes_no_quote", "", True), ("no", "", False)):
+        assert json.loads(said[kind].text) == {"quote": quote, **dict.fromkeys(POINTS, yes)}
+    wrong = json.loads(said["yes_wrong_quote"].text)
+    assert all(wrong[point] for point in POINTS)
+    assert wrong["quote"] not in HERON
+    assert said["truncated"].finish_reason == "length"
+    for kind in ("garbage", "truncated"):
+        with pytest.raises(ValueError, match="line 1"):
+            json.loads(said[kind].text)
+    for number in range(20):
+        text = scripted_judge("contradictory")(verdict_body(f"{number}?")).text
+        assert all(f'"{point}": true' in text and f'"{point}": false' in text for point in POINTS)
+    random = Counter(scripted_judge("random", seed=5)(verdict_body(f"{number}?")).text for number in range(200))
+    assert len(random) > 12
+    with pytest.raises(ValueError, match="no judge named 'lenient'"):
+        scripted_judge("lenient")  # type: ignore[arg-type]
+
+
+def test_a_server_plays_both_roles() -> None:
+    both = by_role(lambda _: Reply("written"), lambda _: Reply("judged"))
+    assert [both(one).text for one in (body(), verdict_body())] == ["written", "judged"]
+
+
 def test_the_share_of_faults_is_as_planned_and_follows_from_the_seed() -> None:
     def sent(seed: int) -> list[Reply]:
         plan = FaultPlan(fabricated, 0.3, seed, timeout_s=0)
@@ -334,7 +407,20 @@ def test_a_client_that_goes_away_makes_no_noise(server: ScriptedServer, client: 
 
 
 def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-u", "-m", "curate.llm.scripted", "--port", "0", "--faults", "0.0", "--polls", "1"]
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "curate.llm.scripted",
+        "--port",
+        "0",
+        "--faults",
+        "0.0",
+        "--polls",
+        "1",
+        "--judge",
+        "no",
+    ]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -343,9 +429,12 @@ def test_it_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
         with AnswerStore(tmp_path) as store:
             run = BatchAsker(Assignment("generator", settings, "generate"), store)
             answers = list(run.settle([Request(tuple(body()["messages"]))], is_usable))
+        with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as judge:
+            verdict = judge.chat.completions.create(**verdict_body()).choices[0].message.content
         process.terminate()
         process.communicate()
     assert "heron" in answers[0].text
+    assert json.loads(verdict) == {"quote": "", **dict.fromkeys(POINTS, False)}
 
 
 def test_a_form_is_read_whatever_is_in_it() -> None:

@@ -13,7 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.llm import AnswerStore
-from curate.llm.scripted import JUDGES, Reply, ScriptedServer, error_reply, is_judge_request, scripted_judge, verdict_reply
+from curate.llm.scripted import (
+    JUDGES,
+    BatchPlan,
+    Reply,
+    ScriptedServer,
+    error_reply,
+    is_judge_request,
+    scripted_judge,
+    verdict_reply,
+)
 from curate.llm.usage import runs
 from curate.stage import Context, content_id
 from curate.store import Store
@@ -454,6 +463,20 @@ def test_a_budget_in_dollars_holds_for_the_judge(server: ScriptedServer, tmp_pat
     done = run(tmp_path, sets_for(server, *prices), [case(f"q{number}") for number in range(5)])
     assert done.verdicts("q0", "q1", "q4") == ["yes", "yes", "not_asked"]
     assert len(server.history) == 2
+
+
+def test_the_batch_api_judges_too_and_what_waits_is_missing(server: ScriptedServer, tmp_path: Path) -> None:
+    batch = sets_for(server, "llm.judge.provider=batch", "llm.judge.batch_poll_s=0.01")
+    server.batches.plan = BatchPlan(polls=10**6)
+    waits = run(tmp_path, [*batch, "llm.judge.batch_wait_s=0"], [case("a"), case("b")])
+    assert (waits.verdicts("a", "b"), len(waits.owed)) == (["missing", "missing"], 2)
+    with ScriptedServer(scripted_judge("yes")) as other:
+        other.batches.plan = BatchPlan(polls=1)
+        sets = sets_for(other, "llm.judge.provider=batch", "llm.judge.batch_poll_s=0.01", "llm.judge.batch_wait_s=60")
+        assert run(tmp_path / "new", sets, [case("a"), case("b")]).verdicts("a", "b") == ["yes", "yes"]
+        assert sum(call == "POST /v1/batches" for call in other.calls) == 1
+        again = run(tmp_path / "new", sets, [case("a"), case("b")])
+        assert (again.verdicts("a", "b"), len(other.history)) == (["yes", "yes"], 2)
 
 
 def test_turns_take_one_question_of_each_document_first() -> None:

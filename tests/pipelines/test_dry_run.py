@@ -99,6 +99,25 @@ def test_a_second_dry_run_asks_nothing_again(few: Path, rehearsed: tuple[Path, s
     assert again.stdout.splitlines()[-1] == out.splitlines()[-1]
 
 
+def test_a_dry_run_judges_too_mostly_yes(few: Path, tmp_path: Path) -> None:
+    done = run_curate("build", few, *MODEL, "--set", "llm.judge.model=gpt-4o", "--until", "filter", "--dry-run-llm", cwd=tmp_path)
+    folder = tmp_path / "curated-dry-run"
+    states = {row["judge"]: row["n"] for row in sql(folder, "SELECT judge, count(*) AS n FROM checks GROUP BY 1")}
+    assert states.keys() <= {"yes", "no", None}
+    assert states["yes"] > 2 * states.get("no", 0)
+    kept = sql(
+        folder,
+        "SELECT DISTINCT judge FROM pairs JOIN checks USING (question_id) WHERE origin = 'llm'",
+    )
+    assert kept == [{"judge": "yes"}]
+    assert f"Judge: {states['yes'] + states.get('no', 0)} calls made, 0 answers from the store." in done.stderr
+    with AnswerStore(folder, read_only=True) as store:
+        models = store.rows("SELECT DISTINCT role, stage, model FROM answers ORDER BY 1")
+    assert [row[:2] for row in models] == [("generator", "generate"), ("judge", "verify")]
+    assert models[1][2] == "dry run of gpt-4o"
+    assert "lenient with its own questions" not in done.stderr
+
+
 def test_settings_of_a_dry_run_keep_what_shapes_it_and_change_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_PROXY", raising=False)
     sets = ["llm.generator.provider=transformers", "llm.generator.model=some/folder", "llm.max_calls=7", "llm.judge.model=gpt-4o"]

@@ -30,6 +30,7 @@ from pipelines.costs import plan_with_costs
 from pipelines.estimate import Estimate
 from pipelines.look import sql, status, why
 from pipelines.runner import Build, run_build
+from schemas.errors import SettingsError
 from schemas.settings import load_settings
 
 Questions = dict[str, dict[str, Any]]
@@ -290,6 +291,12 @@ def test_questions_of_other_origins_are_judged_where_the_settings_say_so(
 def test_a_judge_that_is_switched_off_is_not_asked(docs: Path, out: Path, unjudged: Path, server: ScriptedServer) -> None:
     build(docs, out, settings_for(server, "filter.judge=false"))
     assert (server.history, rejected(out)) == ([], rejected(unjudged))
+
+
+def test_a_prompt_that_is_not_there_is_said_before_any_stage_runs(docs: Path, tmp_path: Path, server: ScriptedServer) -> None:
+    with pytest.raises(SettingsError, match=r"verify\.judge_prompt = absent\.md"):
+        build(docs, tmp_path / "out", settings_for(server, "verify.judge_prompt=absent.md"))
+    assert not (tmp_path / "out" / "curate.duckdb").exists()
 
 
 def test_why_tells_what_the_judge_said(docs: Path, out: Path, server: ScriptedServer) -> None:
