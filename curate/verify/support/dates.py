@@ -34,7 +34,11 @@ class Date:
 
 def read_dates(text: str) -> list[Date]:
     """All dates that have a day and a month, in order."""
-    found = [Date(m.group(), frozenset({(_month(m["month"]), int(m["day"]))}), *m.span()) for pattern in _NAMED for m in pattern.finditer(text)]
+    found = [
+        Date(m.group(), frozenset({(_month(m["month"]), int(m["day"]))}), *m.span())
+        for pattern in _NAMED
+        for m in pattern.finditer(text)
+    ]
     for match in _ISO.finditer(text):
         found.append(Date(match.group(), frozenset({(int(match["month"]), int(match["day"]))}), *match.span()))
     for match in _SLASHED.finditer(text):

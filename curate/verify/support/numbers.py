@@ -18,9 +18,31 @@ SMALL = 12
 
 _RUN = re.compile(r"\d+(?:[.,']\d+)*")
 _VERSION = re.compile(r"(?:\b[vV]|[A-Z]\w+ |version |[>=<~^]\s?)$")
-_CLOCK = re.compile(r"\b(?P<hour>\d{1,2})[:.](?P<minute>\d\d)(?::\d\d)?\b(?P<half>\s?(?:am|pm|a\.m|p\.m)\b)?|\b(?P<alone>\d{1,2})\s?(?P<of>am|pm|a\.m|p\.m)\b", re.I)
-_HALVES = {"half": ("0.5", "50"), "quarter": ("0.25", "25"), "third": ("33",), "dozen": ("12",), "decade": ("10",), "century": ("100",)}
-_COUNTS = {"both": "2", "pair": "2", "couple": "2", "twice": "2", "double": "2", "thrice": "3", "triple": "3", "trio": "3", "quadruple": "4"}
+_CLOCK = re.compile(
+    r"\b(?P<hour>\d{1,2})[:.](?P<minute>\d\d)(?::\d\d)?\b(?P<half>\s?(?:am|pm|a\.m|p\.m)\b)?|\b(?P<alone>\d{1,2})\s?(?P<of>am|pm|a\.m|p\.m)\b",
+    re.I,
+)
+_ITEM = re.compile(r"(?:^|[.:;!?\n]\s|\n)\s*\(?(\d{1,2})[.)]\s+(?=[^\W\d_a-z])")
+_LATER_ITEM = re.compile(r"(?<=\s)(\d{1,2})[.)]\s+(?=[A-Z])")
+_HALVES = {
+    "half": ("0.5", "50"),
+    "quarter": ("0.25", "25"),
+    "third": ("33",),
+    "dozen": ("12",),
+    "decade": ("10",),
+    "century": ("100",),
+}
+_COUNTS = {
+    "both": "2",
+    "pair": "2",
+    "couple": "2",
+    "twice": "2",
+    "double": "2",
+    "thrice": "3",
+    "triple": "3",
+    "trio": "3",
+    "quadruple": "4",
+}
 
 
 @dataclass(frozen=True)
@@ -36,28 +58,45 @@ class Held:
 
 
 def unsupported_numbers(said: str, passage: str) -> list[str]:
-    """Numbers of `said` (question and answer) that `passage` (with its headings) does not hold, as written and in order, each once."""
+    """Numbers of `said` (question and answer) that `passage` (with its headings) does not hold, as written and in order, each once.
+
+    Compared by value: "3" is "three", "1,000" is "1000", "50%" is "50 percent", "March 3, 1999" is 1999-03-03, 14:30 is 2:30 pm, 1850 stands
+    in the 19th century, Python 3 in "Python 3.11"; but 3.10 is not 3.1, and a number that the passage has with other units alone ("5 miles"
+    for "5 km") is missing. Left out: "one", "two", "first" and "second" in words, numbers of list items, and those in identifiers (HTTP_404),
+    which are names.
+
+    Cost: about 0.2 ms a question, and as much once a passage. Failure modes. Kills: what was computed from the passage (a difference, a
+    rounding, a count of what it lists: "the three kinds of …"), and numbers that a question takes from its document's other parts. Passes: a
+    number that stands in the passage but counts something else, and so a wrong count below ten or so as the answer to "how many".
+    Of 5,033 human questions with answers (SQuAD v1) 0.2% are flagged; of those whose number was changed, 93%, and 99% where the passage has
+    no such number elsewhere.
+    """
     held = _held(passage)
-    plain = unicodedata.normalize("NFKC", said).replace("\u2044", "/")
-    missing: list[str] = []
+    plain = _plain(said)
     dates = read_dates(plain)
-    clocks = [match for match in _CLOCK.finditer(plain) if match["minute"] is None or int(match["minute"]) < 60]
-    for date in dates:
-        if not date.days & held.days:
-            missing.append(date.text)
+    clocks = [match.span() for match in _CLOCK.finditer(plain) if _clock_values(match) & held.clocks]
+    items = _list_items(plain)
+    missing = [(date.start, date.text) for date in dates if not date.days & held.days]
     for number in read_numbers(plain):
-        if any(date.start <= number.start < date.end and _is_part(number, date) for date in dates):
-            continue
-        if any(clock.start() <= number.start < clock.end() and clock.group() and _clock_values(clock) & held.clocks for clock in clocks):
-            continue
-        if not _supported(number, held):
-            missing.append(number.text)
-    return list(dict.fromkeys(missing))
+        judged = any(start <= number.start < end for start, end in clocks) or number.start in items
+        if not judged and not _is_part(number, dates) and not _supported(number, held):
+            missing.append((number.start, number.text))
+    return list(dict.fromkeys(text for _, text in sorted(missing)))
 
 
-def _is_part(number: Number, date: Date) -> bool:
+def _list_items(plain: str) -> set[int]:
+    """Where the numbers of list items stand: "1. Install …"; the later ones of a list need no line of their own."""
+    first = [match.start(1) for match in _ITEM.finditer(plain)]
+    return {*first, *(match.start(1) for match in _LATER_ITEM.finditer(plain, first[0]))} if first else set()
+
+
+def _is_part(number: Number, dates: list[Date]) -> bool:
     """The day and month of a date, which are judged together; its year stands for itself."""
-    return not any(len(value) == 4 for value in number.values)
+    return any(date.start <= number.start < date.end for date in dates) and all(len(value) != 4 for value in number.values)
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).replace("\u2044", "/")
 
 
 def _supported(number: Number, held: Held) -> bool:
@@ -78,7 +117,7 @@ def _supported(number: Number, held: Held) -> bool:
 # The questions of a chunk come one after the other.
 @lru_cache(maxsize=16)
 def _held(passage: str) -> Held:
-    plain = unicodedata.normalize("NFKC", passage).replace("\u2044", "/")
+    plain = _plain(passage)
     units: dict[str, set[str | None]] = {}
     for number in read_numbers(plain):
         for value in number.values | _derived(number.values):
@@ -96,7 +135,7 @@ def _also(plain: str) -> set[str]:
     for match in _RUN.finditer(plain):
         values |= decimal_values(match.group())
         parts = re.split(r"[.,']", match.group())
-        version = len(parts) > 2 or _VERSION.search(plain[: match.start()]) is not None
+        version = len(parts) > 2 or _VERSION.search(plain[max(0, match.start() - 24) : match.start()]) is not None
         if version:
             values |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
         if "," in match.group():
@@ -124,6 +163,8 @@ def _clock_values(match: re.Match[str]) -> frozenset[str]:
     """A time of day in minutes since midnight; where "am" or "pm" is missing, both."""
     hour = int(match["hour"] or match["alone"])
     minute = int(match["minute"] or 0)
+    if hour > 24 or minute > 59:
+        return frozenset()
     half = (match["half"] or match["of"] or "").strip().lower()[:1]
     hours = {"a": [hour % 12], "p": [hour % 12 + 12]}.get(half, [hour, (hour + 12) % 24] if hour <= 12 else [hour])
     return frozenset(str(60 * h + minute) for h in hours)
@@ -136,4 +177,6 @@ def _is_english(text: str) -> bool:
     return 2 * foreign < sum(1 for word in found if word in STOPWORDS) or foreign < 2
 
 
-_FOREIGN = frozenset("der die das und ist nicht ein eine mit von zu den le la les et des un une est que dans el los las y en del por para il di che il een het van".split())
+_FOREIGN = frozenset(
+    "der die das und ist nicht ein eine mit von zu den le la les et des un une est que dans el los las y en del por para il di che il een het van".split()
+)

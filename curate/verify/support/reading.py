@@ -6,6 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+
+from curate.text import is_unspaced
 
 ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
 nineteen""".split()
@@ -13,7 +16,18 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _ORDINALS = """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
 sixteenth seventeenth eighteenth nineteenth""".split()
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
-_SHORT_SCALES = {"k": 1000, "m": 10**6, "mn": 10**6, "bn": 10**9, "b": 10**9, "tn": 10**12, "万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
+_SHORT_SCALES = {
+    "k": 1000,
+    "m": 10**6,
+    "mn": 10**6,
+    "bn": 10**9,
+    "b": 10**9,
+    "tn": 10**12,
+    "万": 10**4,
+    "萬": 10**4,
+    "亿": 10**8,
+    "億": 10**8,
+}
 
 _WORDS = {word: i for i, word in enumerate(ONES)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
 _WORDS |= {word: i for i, word in enumerate(_ORDINALS)} | {word[:-1] + "ieth": 20 + 10 * i for i, word in enumerate(_TENS)}
@@ -68,8 +82,11 @@ _DIGITS = re.compile(
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _UNIT = re.compile(r"\s?(?P<per>per\s+cent)\b|[\s-]?(?P<unit>%|°[CcFf]\b|[^\W\d_]+)")
-_RANGE = re.compile(rf"\s*(?:to|and|or|-|–|—|,)\s*[$€£¥]?(?:\d[\d.,]*|{'|'.join(ONES[1:])})[\s-]?(?P<scale>{'|'.join(_SCALES)})\b")
+_RANGE = re.compile(
+    rf"\s*(?:to|and|or|-|–|—|,)\s*[$€£¥]?(?:\d[\d.,]*|{'|'.join(ONES[1:])})[\s-]?(?P<scale>{'|'.join(_SCALES)})\b"
+)
 _CENTURY = re.compile(r"\s*-?\s*(?:century|centuries)\b|(?:\s*(?:,|and|or|to|-|–)\s*\w+)?\s+(?:century|centuries)\b", re.I)
+_A = re.compile(r"\b(?:a|one|per)\s$", re.I)
 _ROMAN = re.compile(r"(?<=[^\W\d_] )(?:X{0,3}(?:IX|IV|V?I{0,3}))\b")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
 _HAN = re.compile("[〇零一二三四五六七八九十百千万萬两兩亿億]+")
@@ -123,7 +140,8 @@ def decimal_values(digits: str, *, money: bool = False) -> frozenset[str]:
         if not parts[1].strip("0"):
             values.add(_whole(parts[0] or "0"))
     elif len(parts) > 2 and marks[0] == ",":
-        values.add(_whole("".join(parts)))
+        indian = len(parts[-1]) == 3 and all(len(part) in (2, 3) for part in parts[1:])
+        values |= {_whole("".join(parts))} if indian else {_whole(part) for part in parts}
     elif len(parts) > 2 and not values:
         values.add(".".join(parts))
     return frozenset(values)
@@ -139,26 +157,23 @@ def _fraction(whole: str, part: str, money: bool) -> str:
 
 
 def _scaled(values: frozenset[str], factor: int) -> frozenset[str]:
-    from decimal import Decimal
+    return frozenset(_times(value, factor) for value in values if value.count(".") < 2)
 
-    if factor == 1:
-        return values
-    return frozenset(f"{Decimal(value) * factor:f}".rstrip("0").rstrip(".") if "." in value else str(int(value) * factor) for value in values if value.count(".") < 2)
+
+def _times(value: str, factor: int) -> str:
+    product = f"{Decimal(value) * factor:f}"
+    return product.rstrip("0").rstrip(".") if "." in product else product
 
 
 def _in_digits(text: str) -> Iterator[Number]:
     for match in _DIGITS.finditer(text):
         start, end = match.start("digits"), match.end()
-        before = text[:start]
-        glued = start > 0 and (before[-1] == "_" or before[-1].isalpha())
-        hyphened = len(match["digits"]) < 3 and re.search(r"[^\W\d]-$", before) is not None
+        before = text[max(0, start - 2) : start]
+        glued = before[-1:] == "_" or (before[-1:].isalpha() and not is_unspaced(before[-1:])) or text[end : end + 1] == "_"
+        hyphened = len(match["digits"]) < 3 and before[-1:] == "-" and before[0].isalpha()
         unit, unit_end = _unit(text, end)
-        tail = text[end : end + 1]
-        trailing = not unit_end and (tail == "_" or tail.isalpha()) and re.match(r"[^\W\d_]", tail) is not None and tail.isascii()
-        values = _digit_values(match, text, unit)
         shown = text[match.start() : max(end, unit_end)].strip()
-        sign = match["sign"]
-        yield Number(shown, values, sign or unit, start, end, False, bool(glued or hyphened or trailing or tail == "_"))
+        yield Number(shown, _digit_values(match, text, unit), match["sign"] or unit, start, end, False, glued or hyphened)
 
 
 def _digit_values(match: re.Match[str], text: str, unit: str | None) -> frozenset[str]:
@@ -177,11 +192,11 @@ def _digit_values(match: re.Match[str], text: str, unit: str | None) -> frozense
     if suffix == "s" and number[-1] == "0" and len(number) in (2, 4):
         century = {f"c{int(number) // 100 + 1}"} if number.endswith("00") else set()
         return frozenset({f"{number[-2:]}s", f"{number}s"} | century)
-    if len(number) == 2 and text[: match.start("digits")].endswith("'"):
+    if len(number) == 2 and text[max(0, match.start("digits") - 1) : match.start("digits")] == "'":
         return frozenset((f"'{number}",))
-    if suffix and _CENTURY.match(text, match.end()):
+    if (suffix and _CENTURY.match(text, match.end())) or (suffix == "th" and "century" in text[: match.start()][-200:]):
         values |= {f"c{number}"}
-    years = re.search(r"\b(\d\d)\d\d\s?[-–/]$", text[: match.start("digits")])
+    years = re.search(r"\b(\d\d)\d\d\s?[-–/]$", text[max(0, match.start("digits") - 8) : match.start("digits")])
     return values | {years[1] + number} if years and len(number) == 2 else values
 
 
@@ -201,9 +216,15 @@ def _in_words(text: str) -> Iterator[Number]:
         if run and (gap.strip(" \n") not in ("", "-") or len(gap) > 2 or not _continues(run, word)):
             yield from _written(run, text)
             run = []
-        if word in _WORDS or (word in _SCALES and run) or (word == "and" and run):
-            run.append(match)
-        elif word in ("hundred", "thousand", "million", "billion") and re.search(r"\b(?:a|one|per)\s$", text[: match.start()], re.I):
+        if (
+            word in _WORDS
+            or (word in _SCALES and run)
+            or (word == "and" and run)
+            or (
+                word in ("hundred", "thousand", "million", "billion")
+                and _A.search(text[max(0, match.start() - 5) : match.start()])
+            )
+        ):
             run.append(match)
     yield from _written(run, text)
 
@@ -254,7 +275,9 @@ def _in_roman(text: str) -> Iterator[Number]:
         if match.group():
             digits = [_ROMAN_VALUES[c] for c in match.group()]
             value = sum(-a if a < b else a for a, b in zip(digits, [*digits[1:], 0], strict=True))
-            yield Number(match.group(), frozenset((str(value),)), None, match.start(), match.end(), False, len(match.group()) == 1)
+            yield Number(
+                match.group(), frozenset((str(value),)), None, match.start(), match.end(), False, len(match.group()) == 1
+            )
 
 
 def _han(run: str) -> int:
