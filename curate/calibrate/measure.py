@@ -108,7 +108,7 @@ def overlaps(failed: Sequence[frozenset[Reason]], sample: Sample) -> list[dict[s
 
 
 def planted_rows(sample: Sample, failed: Mapping[str, Sequence[frozenset[Reason]]]) -> list[dict[str, Any]]:
-    """The planted rows for people to read: what was said, and which gates stop it at each of the named settings."""
+    """The planted rows for people to read: what was said, and which gates stop it under each of the named settings."""
     order = {str(reason): number for number, reason in enumerate((*GATES, *TOGETHER))}
     shown = (
         "kind",

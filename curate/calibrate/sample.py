@@ -34,7 +34,6 @@ SCORE_GATES_OFF: dict[str, Any] = {
     "names": False,
     "negation": False,
     "min_answer_overlap": 0.0,
-    "min_specific_words": 0,
     "max_round_trip_rank": None,
     "min_bm25_margin": None,
     "min_dense_margin": None,
@@ -42,16 +41,23 @@ SCORE_GATES_OFF: dict[str, Any] = {
     "decision": "thresholds",
     "judge": False,
 }
-"""The gates on scores, wide open: what is left are rules of form, language and evidence, which have no threshold to set."""
+"""The gates on scores, wide open: what is left are rules of form, language and evidence. `min_specific_words` stays as it is set and may only
+be tightened: no planted fault is vague, so that faults cannot tell what loosening it lets through."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to measure: how many originals, which kinds of faults, by which seed; labels of people by question id."""
+    """What to measure: how many originals, which kinds of faults, by which seed; labels of people by question id.
+
+    `target` is the share of false kills that is allowed; `fit` asks for a fitted decision, `judge` for the language model's opinion.
+    """
 
     rows: int = 1000
+    target: float = 0.05
     kinds: tuple[str, ...] = KINDS
     seed: int = 13
+    fit: bool = False
+    judge: bool = False
     labels: Mapping[str, Label] = field(default_factory=dict)
 
 

@@ -136,6 +136,7 @@ def recommend(sample: Sample, resampling: Resampling, settings: FilterSettings, 
         hits |= part[option]
     found = {name: value for knob, option in zip(knobs, chosen, strict=True) for name, value in knob.options[option].items()}
     tuned = {name: value for name, value in SCORE_GATES_OFF.items() if name not in ("decision", "judge")}
+    tuned["min_specific_words"] = settings.min_specific_words
     return Recommendation(
         settings={**tuned, **found},
         against="labelled_good" if labelled else "sound",
@@ -158,7 +159,7 @@ def _usable(sample: Sample, wide: FilterSettings, always: Flags) -> tuple[list[K
     knobs: list[Knob] = []
     flags: list[Flags] = []
     for knob in KNOBS:
-        options = [option for option in knob.options if _is_scored(sample, option)]
+        options = [option for option in knob.options if _is_scored(sample, option) and not _loosens(wide, option)]
         found = [_stops(sample, wide.model_copy(update=option), knob.reason, always) for option in options]
         # Settings that stop the same rows are one; the widest of them stands for all.
         kept = [i for i in range(len(found)) if not any((found[i] == found[j]).all() for j in range(i))]
@@ -174,6 +175,10 @@ _SCORES = {"min_dense_margin": "dense_margin", "min_checker_score": "checker_sco
 def _is_scored(sample: Sample, option: dict[str, Any]) -> bool:
     """Whether the scores that a setting is for are there: those of models only where one is configured."""
     return all(any(row[_SCORES[name]] is not None for row in sample.rows) for name in option if name in _SCORES)
+
+
+def _loosens(wide: FilterSettings, option: dict[str, Any]) -> bool:
+    return int(option.get("min_specific_words", wide.min_specific_words)) < wide.min_specific_words
 
 
 def _stops(sample: Sample, settings: FilterSettings, reason: Reason, always: Flags) -> Flags:

@@ -23,7 +23,7 @@ _SUBJECT: tuple[re.Pattern[str], ...] = tuple(
     re.compile(pattern, re.I)
     for pattern in (
         rf"^(?P<before>\W*{_WH}(?:'s| {_HELP}) {_OF} )(?P<noun>[^?,]+?)(?P<after>\s*[?]?)$",
-        rf"^(?P<before>\W*{_WH} (?:do|does|did|can|could|should|would|must) (?:you|i|we|one|people|developers|users) (?:[a-z]+ly )?[a-z]+ (?:up )?)(?P<noun>[^?,]+?)(?P<after>\s*[?]?)$",
+        rf"^(?P<before>\W*{_WH} (?:do|does|did|can|could|should|would|must) (?:you|i|we|one|people|developers|users) (?:[a-z]+ly )?[a-z]+ (?:up )?)(?!to )(?P<noun>[^?,]+?)(?P<after>\s*[?]?)$",
         rf"^(?P<before>\W*{_WH} (?:do|does|did|can|could|should|would|will) )(?P<noun>(?:the |an? )?(?!you |i |we |it |they |there )[^?,]+?)(?P<after> (?:mean|do|work|handle|support|simplify|use|allow|help|take|need|accept|return|affect|differ|provide|make|solve|represent|improve|ensure|happen|have|include|contain|cause|become|get|give|compare|relate|require|create|define|determine|know)\b[^?]*\??)$",
         r"^(?P<before>\W*what(?:'s| is| are| was| were) )(?!(?:the|some|an?) (?:\w+ )?\w+ (?:of|for|in|between|to)\b)(?P<noun>[^?,]{3,40}?)(?P<after>\s*[?]?)$",
         r"^(?P<before>\W*(?:is|are|can|could|does|do|should|will) )(?!(?:you|i|we|it|they|there|any) )(?P<noun>(?:the |an? )?[\w'’.\-]+(?: [\w'’.\-]+)?)(?P<after> (?:be|have|support|handle|use|need|return|allow|work)\b[^?]*\??)$",
