@@ -70,11 +70,12 @@ def _total(total: Spent) -> dict[str, Any]:
 
 
 def _failed(folder: Path) -> list[dict[str, Any]] | None:
-    """Answers that gave no question, by reason; None while a build holds the database."""
+    """Answers that gave no question, and questions that were left without a verdict, by reason; None while a build holds the database."""
     if not (folder / DATABASE_NAME).is_file():
         return []
     sql = (
-        "SELECT stage, state, reason, count(*) AS requests FROM rejected WHERE starts_with(reason, 'answer_') "
+        "SELECT stage, state, reason, count(*) AS requests FROM rejected "
+        "WHERE (starts_with(reason, 'answer_') AND stage = 'generate') OR reason IN ('judge_unknown', 'judge_missing', 'judge_not_asked') "
         "GROUP BY ALL ORDER BY stage, state, reason"
     )
     try:
@@ -165,8 +166,8 @@ def _run_lines(found: list[dict[str, Any]]) -> list[str]:
 
 def _failed_lines(found: list[dict[str, Any]] | None) -> list[str]:
     if found is None:
-        return ["answers that gave no question: a build is at work, ask again when it is done"]
-    return ["answers that gave no question:"] * bool(found) + [
+        return ["answers that gave no question or verdict: a build is at work, ask again when it is done"]
+    return ["answers that gave no question or verdict:"] * bool(found) + [
         f"  {row['requests']:,} {row['reason']} ({row['state']})" for row in found
     ]
 

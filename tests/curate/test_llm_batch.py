@@ -20,7 +20,7 @@ from curate.llm.batch import BatchAsker, lines, pending_batches
 from curate.llm.batch.api import BatchApi
 from curate.llm.scripted import BatchPlan, Reply, ScriptedServer, error_reply
 from schemas.errors import ProviderError
-from schemas.settings import LlmSettings, RoleSettings
+from schemas.settings import JudgeSettings, LlmSettings, RoleSettings
 
 SECRET = "sk-very-secret-0123456789"
 SCHEMA = {"type": "object", "properties": {"questions": {"type": "array"}}}
@@ -492,7 +492,7 @@ def test_settling_twice_with_one_asker_reserves_once(server: ScriptedServer, sto
 
 
 def test_open_asker_gives_the_provider_that_is_set(server: ScriptedServer, store: AnswerStore) -> None:
-    settings = LlmSettings(generator=role(server), judge=role(server).model_copy(update={"provider": "endpoint"}))
+    settings = LlmSettings(generator=role(server), judge=JudgeSettings(**role(server).model_dump() | {"provider": "endpoint"}))
     assert type(open_asker("generator", settings, store, stage="generate")).__name__ == "BatchAsker"
     assert type(open_asker("judge", settings, store, stage="verify")).__name__ == "Client"
 

@@ -16,7 +16,7 @@ from curate.llm.prices import cost, dollars, price_line, price_of
 from curate.llm.usage import Correction, Spent, Usage, correction, keys_under_way, last_answer, seconds_per_call, spent, usage
 from schemas.errors import SettingsError, StoreError
 from schemas.prices import LIST_PRICES, Price
-from schemas.settings import LlmSettings, PriceSettings, RoleSettings
+from schemas.settings import JudgeSettings, LlmSettings, PriceSettings, RoleSettings
 
 MILLION = 1_000_000
 REQUEST = Request(({"role": "user", "content": "What is a lighthouse?"},), expected_tokens=100)
@@ -240,7 +240,7 @@ def test_a_budget_without_a_price_is_a_settings_error(store: AnswerStore) -> Non
     with pytest.raises(SettingsError, match=r"(?s)llm\.budget.*nobody knows.*llm\.prices.*--max-calls") as raised:
         Spending(unpriced, store)
     assert raised.value.exit_code == 2
-    judge = LlmSettings(judge=RoleSettings(model="nobody knows"), budget=5.0)
+    judge = LlmSettings(judge=JudgeSettings(model="nobody knows"), budget=5.0)
     with pytest.raises(SettingsError):
         Spending(judge, store)
     local = LlmSettings(generator=RoleSettings(model="nobody knows", provider="transformers"), budget=5.0)

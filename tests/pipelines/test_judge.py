@@ -26,6 +26,7 @@ from curate.llm.scripted import (
     verdict_reply,
 )
 from curate.llm.usage import runs
+from pipelines.bill import bill, bill_lines
 from pipelines.costs import plan_with_costs
 from pipelines.estimate import Estimate
 from pipelines.look import sql, status, why
@@ -305,6 +306,20 @@ def test_why_tells_what_the_judge_said(docs: Path, out: Path, server: ScriptedSe
     name = next(key for key, value in rejected(out).items() if value[0] == "judge_said_no")
     checks = next(row for row in why(out, name) if row["table"] == "checks")
     assert (checks["judge"], checks["judge_failed"], checks["judge_note"]) == ("no", ["specific", "natural"], None)
+
+
+def test_the_bill_lists_the_judge_apart_and_what_it_left_open(docs: Path, out: Path, server: ScriptedServer) -> None:
+    server.default = scripted_judge("garbage")
+    sets = settings_for(server)
+    build(docs, out, sets)
+    found = bill(out, load_settings(None, sets).llm)
+    unclear = sum(value[0] == "judge_unknown" for value in rejected(out).values())
+    assert [(row["stage"], row["role"], row["answers"]) for row in found["answers"] if row["role"] == "judge"] == [
+        ("verify", "judge", 2 * unclear)
+    ]
+    left = {"stage": "filter", "state": "quarantined", "reason": "judge_unknown", "requests": unclear}
+    assert [row for row in found["failed"] if row["stage"] == "filter"] == [left]
+    assert f"  {unclear} judge_unknown (quarantined)" in bill_lines(found)
 
 
 # Plan
