@@ -16,6 +16,7 @@ from curate.store import Store, open_store
 from curate.text import counted
 from curate.validate import failed
 from curate.verify.judge_prompt import judge_brief
+from curate.verify.models import check_gate_models
 from pipelines.engine import ProcessEngine
 from pipelines.fingerprint import Fingerprint, differences, fingerprint
 from pipelines.flow import STAGE_NAMES, load_flow
@@ -104,6 +105,7 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
     # A missing file of prompts or queries must not come out after an hour of reading documents.
     brief_of(build.settings)
     judge_brief(build.settings)
+    check_gate_models(build.settings.verify)
     digest = source_digest(build.sources, build.settings.ingest)
     results: list[StageResult] = []
     with open_store(build.folder) as store, ProcessEngine(build.workers) as engine:
