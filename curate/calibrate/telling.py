@@ -10,7 +10,7 @@ from curate.verify.specific import stems
 
 
 def telling_words(question: str, material: Material, most: int) -> list[str]:
-    """Up to `most` words of a question as they stand in it, in their order: names first, then those rarest in the corpus."""
+    """Up to `most` words of a question as they stand in it, in their order: names first, then those rarest in the corpus, then long ones."""
     if is_unspaced(question):
         return list(dict.fromkeys(unspaced_terms(question, "zh")))[:most] or [question.strip()[:6]]
     found = list(dict.fromkeys(word for word, _ in pieces(question)))
@@ -19,6 +19,7 @@ def telling_words(question: str, material: Material, most: int) -> list[str]:
             (
                 0 if word in material.kinds or name_kind(word) in ("identifier", "mixed") else 1,
                 _frequency(word, material),
+                -len(word),
                 number,
                 word,
             )
@@ -26,7 +27,7 @@ def telling_words(question: str, material: Material, most: int) -> list[str]:
             if word in material.kinds or is_word(word.lower())
         ),
     )
-    chosen = {word for _, _, _, word in ranked[:most]}
+    chosen = {word for *_, word in ranked[:most]}
     return [word for word in found if word in chosen]
 
 
