@@ -134,7 +134,7 @@ CASES: list[tuple[str, str, Judgement, bool]] = [
     ("a quote without words", GOOD.replace(QUOTE, "..."), MISSING, False),
     ("a quote from elsewhere", GOOD.replace(QUOTE, OTHER), MISSING, True),
     ("a quote with another number", GOOD.replace("hundreds", "300"), MISSING, True),
-    ("two words that stand in any passage", GOOD.replace(QUOTE, "in the"), MISSING, True),
+    ("two words that stand in any passage", GOOD.replace(QUOTE, "in tall"), MISSING, True),
     ("a right quote and a wrong one", GOOD.replace(f'"{QUOTE}"', f'["{QUOTE}", "{OTHER}"]'), MISSING, True),
     ("the prompt's own example", GOOD.replace(QUOTE, "Fresnel lenses came into use in 1823."), MISSING, True),
 ]  # fmt: skip
@@ -479,25 +479,30 @@ def test_the_batch_api_judges_too_and_what_waits_is_missing(server: ScriptedServ
         assert (again.verdicts("a", "b"), len(other.history)) == (["yes", "yes"], 2)
 
 
+def documents_by_turn(cases: Sequence[Case], documents: int) -> list[int]:
+    """How many documents are in each round."""
+    return [len({one.document_id for one in cases[at : at + documents]}) for at in range(0, len(cases), documents)]
+
+
 def test_turns_take_one_question_of_each_document_first() -> None:
-    cases = [
-        case(f"{document}{number}", document=document, chunk=f"{document}{number}") for document in "ab" for number in range(3)
-    ]
-    cases.append(case("c", document="c"))
-    order = in_turn(cases)
-    assert sorted(one.question_id for one in order) == sorted(one.question_id for one in cases)
-    assert [len({one.document_id for one in order[start:end]}) for start, end in ((0, 3), (3, 5), (5, 7))] == [3, 2, 2]
-    assert in_turn(reversed(cases)) == order
+    names = [(document, f"{document}{number}") for document in "abcd" for number in range(5)]
+    cases = [case(name, document=document, chunk=name) for document, name in names]
+    order = in_turn([*cases, case("e", document="e")])
+    assert sorted(one.question_id for one in order) == sorted(one.question_id for one in [*cases, case("e", document="e")])
+    assert documents_by_turn(order[:5], 5) == [5]
+    assert documents_by_turn(order[5:], 4) == [4, 4, 4, 4]
+    assert in_turn([case("e", document="e"), *reversed(cases)]) == order
+
+
+def rounds(cases: Sequence[Case], rows: int) -> list[list[str]]:
+    return [sorted(one.document_id for one in cases[at : at + rows]) for at in range(0, len(cases), rows)]
 
 
 def test_rows_of_one_question_take_one_turn() -> None:
     chunks = tuple(Shown(letter * 16, HERON, (), at) for at, letter in enumerate("ab"))
-    pair = [Case(question_id(name), "Q?", chunks, "d") for name in "xy"]
-    single = Case(question_id("z"), "Other?", (chunks[0],), "d")
-    alone = Case(question_id("w"), "Else?", (Shown("c" * 16, HERON),), "e")
-    turns = [one.document_id for one in in_turn([*pair, single, alone])]
-    assert turns in (["d", "d", "e", "d"], ["e", "d", "d", "d"], ["d", "e", "d", "d"])
-    assert turns.index("e") <= 2
+    pairs = [Case(question_id(f"{name}{number}"), f"{number}?", chunks, "d") for name in "xy" for number in range(3)]
+    alone = [Case(question_id(f"w{number}"), f"Else {number}?", (Shown("c" * 16, HERON),), "e") for number in range(3)]
+    assert rounds(in_turn([*alone, *pairs]), 3) == [["d", "d", "e"]] * 3
 
 
 # Settings
@@ -603,27 +608,40 @@ def rows(store: Store) -> Rows:
     return found
 
 
-def test_cases_come_with_all_chunks_of_their_group_and_in_turn(rows: Rows) -> None:
+def test_cases_come_with_all_chunks_of_their_group(rows: Rows) -> None:
     group = content_id("group", "g")
     names = {rows.question(name, chunk, group_id=group) for name, chunk in (("x", "heron"), ("y", "kiln"))}
-    for number in range(3):
-        rows.question(f"h{number}", "heron")
-    rows.question("f", "far")
+    rows.question("h", "heron")
     cases = rows.cases()
-    assert [len({one.document_id for one in cases if (one.question_id in names) == grouped}) for grouped in (True, False)] == [
-        1,
-        2,
-    ]
-    far = [one.document_id for one in cases].index(content_id("document", "far"))
-    assert far <= 2
     pair = [one for one in cases if one.question_id in names]
-    assert len(pair) == 2
+    assert (len(cases), len(pair)) == (3, 2)
     kiln, heron = content_id("chunk", "kiln"), content_id("chunk", "heron")
     assert {tuple(shown.chunk_id for shown in one.passages) for one in pair} == {(kiln, heron)}
     assert pair[0].language == pair[1].language
-    single = next(one for one in cases if one.question_id == question_id("h0"))
-    assert (single.question, single.language, single.document_id) == ("h0?", "en", content_id("document", "heron"))
+    single = next(one for one in cases if one.question_id == question_id("h"))
+    assert (single.question, single.language, single.document_id) == ("h?", "en", content_id("document", "heron"))
     assert single.passages == (Shown(heron, HERON, ("Birds", "Heron"), 2),)
+
+
+def test_cases_come_in_turn_over_documents_and_pages(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curate.verify.judge_cases.QUESTIONS_A_PAGE", 3)
+    rows.corpus.chunk("third", HERON, path=["Third"])
+    for number in range(5):
+        for chunk in ("heron", "far", "third"):
+            rows.question(f"{chunk}{number}", chunk)
+    cases = rows.cases()
+    assert documents_by_turn(cases, 3) == [3] * 5
+    assert len({one.question_id for one in cases}) == 15
+
+
+def test_a_group_takes_one_turn(rows: Rows) -> None:
+    for number in range(3):
+        group = content_id("group", str(number))
+        for chunk in ("heron", "kiln"):
+            rows.question(f"{number} {chunk}", chunk, group_id=group)
+        rows.question(f"far{number}", "far")
+    heron, far = content_id("document", "heron"), content_id("document", "far")
+    assert rounds(rows.cases(), 3) == [sorted([heron, heron, far])] * 3
 
 
 def test_cases_of_some_questions_and_origins_only(rows: Rows) -> None:
