@@ -10,6 +10,7 @@ from typing import Any
 from curate.agreement import Share, Stratum, kappa, stratified_share
 from curate.filter.gates import GATES
 from curate.filter.labels import Label, read_marks
+from curate.text import counted
 from pipelines.labelling.questions import Card, Frame, read_cards, read_frame
 from schemas.reasons import Reason
 
@@ -165,6 +166,6 @@ def _remarks(gone: int, set_aside: int, moved: int) -> list[str]:
     told = {
         "of questions that this build does not have count for nothing here": gone,
         "of questions that lie between splits or repeat others are left out": set_aside,
-        "were drawn when the gates decided otherwise: their shares are rough until more are drawn": moved,
+        "from when the gates decided otherwise of their questions: the shares are rough until more are drawn": moved,
     }
-    return [f"{count:,} labels {what}" if count > 1 else f"1 label {what}" for what, count in told.items() if count]
+    return [f"{counted(count, 'label')} {what}" for what, count in told.items() if count]
