@@ -14,9 +14,13 @@ _NAMED = (
 )
 _ISO = re.compile(r"\b\d{4}-(?P<month>\d\d)-(?P<day>\d\d)\b")
 _SLASHED = re.compile(r"\b(?P<a>\d{1,2})(?P<mark>[/.])(?P<b>\d{1,2})(?P=mark)(?:\d{4}|\d\d)\b")
-_MENTION = re.compile(rf"\b{_NAME}")
-_NUMBER = re.compile(r"(?<![\d.,])\d{1,2}(?!\d)")
-_NEAR = 30
+_DAYS = (
+    rf"(?P<days>{_DAY.replace('(?P<day>', '(?:')}(?:\s*(?:,|and|or|to|until|through|-|–|/|&)\s*\d{{1,2}}(?:st|nd|rd|th)?){{0,9}})"
+)
+_SEVERAL = (
+    re.compile(rf"\b{_NAME}\s+{_DAYS}(?!\d)"),
+    re.compile(rf"(?<![\d.,:]){_DAYS}\s+(?:of\s+)?{_NAME}"),
+)
 
 Day = tuple[int, int]
 """Month, day."""
@@ -49,12 +53,12 @@ def read_dates(text: str) -> list[Date]:
     return sorted(found, key=lambda date: (date.start, date.end))
 
 
-def days_near(text: str) -> frozenset[Day]:
-    """Every day that the text may name: each small number close to a month ("from 3 to 5 March", "March 3–5"), and every date."""
+def days_of(text: str) -> frozenset[Day]:
+    """Every day that the text names: each date, and each day of "from 3 to 5 March", "March 3–5" or "the 3rd and 5th of March"."""
     days = {day for date in read_dates(text) for day in date.days}
-    for match in _MENTION.finditer(text):
-        around = text[max(0, match.start() - _NEAR) : match.end() + _NEAR]
-        days.update((_month(match["month"]), int(number)) for number in _NUMBER.findall(around))
+    for pattern in _SEVERAL:
+        for match in pattern.finditer(text):
+            days.update((_month(match["month"]), int(number)) for number in re.findall(r"\d+", match["days"]))
     return frozenset(days)
 
 

@@ -31,6 +31,7 @@ _JOINTS = re.compile(r"[.:/\\()\[\]{}=,<>\"'`@&|?#~+*$%]+")
 _OPENS = re.compile(r"(?:^|[.?!:;\n•]|[\"“„«‘])[\s*#>()\-\[\]`'\"“]*$|\n\s*$")
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Jr|vs|No|Mt|Gen|Col|Lt|Sgt|Rev)|\b[A-Z])\.\s*$")
 _ALL_CAPITALS = re.compile(r"[A-Z][\w'’.-]+(?: (?:of|the|and|de|von))*(?: [A-Z][\w'’.-]+(?: (?:of|the|and|de|von))*)+\W*")
+_INITIALS = re.compile(r"\s+(?:[A-Z]\.\s*)*")
 _LONGEST_TITLE = 80
 _DECLARED = re.compile(r"`([^`\n]+)`")
 
@@ -220,7 +221,7 @@ def _joined(missing: list[Name], said: str) -> Iterator[str]:
     """Names side by side are one name."""
     run: list[Name] = []
     for name in missing:
-        if run and (said[run[-1].end : name.start].strip() or name.identifier):
+        if run and (name.identifier or not _INITIALS.fullmatch(said[run[-1].end : name.start])):
             yield said[run[0].start : run[-1].end]
             run = []
         run.append(name)

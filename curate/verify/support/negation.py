@@ -27,6 +27,7 @@ _SOFT = frozenset(
     unlike otherwise besides hard difficult wasnt dont doesnt isnt cant wont didnt arent""".split()
 )
 _BEFORE_CUE = frozenset("or if whether why when unless because and but".split())
+_CONDITIONS = frozenset("if unless whether when".split())
 _CONTRAST = re.compile(r"[,;(–—]\s*not\b", re.I)
 _AFTER_CUE = frozenset(
     "only just merely simply necessarily all every everyone always entirely fully quite exactly until yet even so too as".split()
@@ -163,8 +164,10 @@ _ASKS = frozenset("is are was were do does did has have had can could may might 
 
 
 def _is_partial(found: list[str], i: int) -> bool:
-    """ "not only", "if not", "or not", "not all"."""
-    return (i > 0 and found[i - 1] in _BEFORE_CUE) or (i + 1 < len(found) and found[i + 1] in _AFTER_CUE)
+    """ "not only", "or not", "not all", "if you do not"."""
+    conditional = any(word in _CONDITIONS for word in found[max(1, i - 5) : i]) or found[0] in ("if", "unless")
+    joined = found[i] == "not" and i > 0 and found[i - 1] in _BEFORE_CUE
+    return conditional or joined or (i + 1 < len(found) and found[i + 1] in _AFTER_CUE)
 
 
 def _target(found: list[str], i: int) -> str | None:

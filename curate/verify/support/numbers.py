@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from curate.text import STOPWORDS, words
-from curate.verify.support.dates import Date, Day, days_near, read_dates
+from curate.verify.support.dates import Day, days_of, read_dates
 from curate.verify.support.reading import Number, decimal_values, han_values, read_numbers
 
 LARGEST_COUNT = 2
@@ -17,6 +18,7 @@ SMALL = 12
 """Up to here a number may be written out in words, which are only known in English."""
 
 _RUN = re.compile(r"\d+(?:[.,']\d+)*")
+_MOST_PARTS = 6
 _VERSION = re.compile(r"(?:\b[vV]|[A-Z]\w+ |version |[>=<~^]\s?)$")
 _CLOCK = re.compile(
     r"\b(?P<hour>\d{1,2})[:.](?P<minute>\d\d)(?::\d\d)?\b(?P<half>\s?(?:am|pm|a\.m|p\.m)\b)?|\b(?P<alone>\d{1,2})\s?(?P<of>am|pm|a\.m|p\.m)\b",
@@ -74,13 +76,16 @@ def unsupported_numbers(said: str, passage: str) -> list[str]:
     held = _held(passage)
     plain = _plain(said)
     dates = read_dates(plain)
-    clocks = [match.span() for match in _CLOCK.finditer(plain) if _clock_values(match) & held.clocks]
-    items = _list_items(plain)
+    clocks = list(_CLOCK.finditer(plain))
+    judged = _list_items(plain) | _covered(match.span() for match in clocks if _clock_values(match) & held.clocks)
+    shown = {position: match.group() for match in clocks if _clock_values(match) for position in range(*match.span())}
+    in_dates = _covered((date.start, date.end) for date in dates)
     missing = [(date.start, date.text) for date in dates if not date.days & held.days]
     for number in read_numbers(plain):
-        judged = any(start <= number.start < end for start, end in clocks) or number.start in items
-        if not judged and not _is_part(number, dates) and not _supported(number, held):
-            missing.append((number.start, number.text))
+        # The day and month of a date are judged together; its year stands for itself.
+        part = number.start in in_dates and all(len(value) != 4 for value in number.values)
+        if number.start not in judged and not part and not _supported(number, held):
+            missing.append((number.start, shown.get(number.start, number.text)))
     return list(dict.fromkeys(text for _, text in sorted(missing)))
 
 
@@ -90,9 +95,8 @@ def _list_items(plain: str) -> set[int]:
     return {*first, *(match.start(1) for match in _LATER_ITEM.finditer(plain, first[0]))} if first else set()
 
 
-def _is_part(number: Number, dates: list[Date]) -> bool:
-    """The day and month of a date, which are judged together; its year stands for itself."""
-    return any(date.start <= number.start < date.end for date in dates) and all(len(value) != 4 for value in number.values)
+def _covered(spans: Iterable[tuple[int, int]]) -> set[int]:
+    return {position for start, end in spans for position in range(start, end)}
 
 
 def _plain(text: str) -> str:
@@ -126,7 +130,7 @@ def _held(passage: str) -> Held:
         units.setdefault(value, {None})
     clocks = frozenset(value for match in _CLOCK.finditer(plain) for value in _clock_values(match))
     fixed = {value: frozenset(found) for value, found in units.items()}
-    return Held(frozenset(fixed), fixed, days_near(plain), clocks, _is_english(passage))
+    return Held(frozenset(fixed), fixed, days_of(plain), clocks, _is_english(passage))
 
 
 def _also(plain: str) -> set[str]:
@@ -135,7 +139,7 @@ def _also(plain: str) -> set[str]:
     for match in _RUN.finditer(plain):
         values |= decimal_values(match.group())
         parts = re.split(r"[.,']", match.group())
-        version = len(parts) > 2 or _VERSION.search(plain[max(0, match.start() - 24) : match.start()]) is not None
+        version = 2 < len(parts) <= _MOST_PARTS or _VERSION.search(plain[max(0, match.start() - 24) : match.start()]) is not None
         if version:
             values |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
         if "," in match.group():

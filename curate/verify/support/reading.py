@@ -29,8 +29,8 @@ _SHORT_SCALES = {
     "億": 10**8,
 }
 
-_WORDS = {word: i for i, word in enumerate(ONES)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
-_WORDS |= {word: i for i, word in enumerate(_ORDINALS)} | {word[:-1] + "ieth": 20 + 10 * i for i, word in enumerate(_TENS)}
+NUMBER_WORDS = {word: i for i, word in enumerate(ONES)} | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
+NUMBER_WORDS |= {word: i for i, word in enumerate(_ORDINALS)} | {word[:-1] + "ieth": 20 + 10 * i for i, word in enumerate(_TENS)}
 _LAST = frozenset(_ORDINALS) | frozenset(word[:-1] + "ieth" for word in _TENS)
 
 _UNITS: dict[str, str] = {
@@ -86,6 +86,7 @@ _RANGE = re.compile(
     rf"\s*(?:to|and|or|-|–|—|,)\s*[$€£¥]?(?:\d[\d.,]*|{'|'.join(ONES[1:])})[\s-]?(?P<scale>{'|'.join(_SCALES)})\b"
 )
 _CENTURY = re.compile(r"\s*-?\s*(?:century|centuries)\b|(?:\s*(?:,|and|or|to|-|–)\s*\w+)?\s+(?:century|centuries)\b", re.I)
+_V = re.compile(r"(?:^|[^\w])[vV]$")
 _A = re.compile(r"\b(?:a|one|per)\s$", re.I)
 _ROMAN = re.compile(r"(?<=[^\W\d_] )(?:X{0,3}(?:IX|IV|V?I{0,3}))\b")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
@@ -169,7 +170,8 @@ def _in_digits(text: str) -> Iterator[Number]:
     for match in _DIGITS.finditer(text):
         start, end = match.start("digits"), match.end()
         before = text[max(0, start - 2) : start]
-        glued = before[-1:] == "_" or (before[-1:].isalpha() and not is_unspaced(before[-1:])) or text[end : end + 1] == "_"
+        letter = before[-1:].isalpha() and not is_unspaced(before[-1:]) and _V.search(before) is None
+        glued = letter or before[-1:] == "_" or text[end : end + 1] == "_"
         hyphened = len(match["digits"]) < 3 and before[-1:] == "-" and before[0].isalpha()
         unit, unit_end = _unit(text, end)
         shown = text[match.start() : max(end, unit_end)].strip()
@@ -217,7 +219,7 @@ def _in_words(text: str) -> Iterator[Number]:
             yield from _written(run, text)
             run = []
         if (
-            word in _WORDS
+            word in NUMBER_WORDS
             or (word in _SCALES and run)
             or (word == "and" and run)
             or (
@@ -236,11 +238,11 @@ def _continues(run: list[re.Match[str]], word: str) -> bool:
         return last != "and"
     if word == "and":
         return last in _SCALES
-    if word not in _WORDS or last in _LAST:
+    if word not in NUMBER_WORDS or last in _LAST:
         return False
     if last in _SCALES or last == "and":
         return _SCALES.get(last, 0) != 12
-    return 20 <= _WORDS[last] < 100 and 0 < _WORDS[word] < 10
+    return 20 <= NUMBER_WORDS[last] < 100 and 0 < NUMBER_WORDS[word] < 10
 
 
 def _written(run: list[re.Match[str]], text: str) -> Iterator[Number]:
@@ -252,15 +254,15 @@ def _written(run: list[re.Match[str]], text: str) -> Iterator[Number]:
     for match in run:
         word = match.group().lower()
         scale = _SCALES.get(word, 0)
-        if word in _WORDS:
-            current += _WORDS[word]
+        if word in NUMBER_WORDS:
+            current += NUMBER_WORDS[word]
         elif scale in (12, 100):
             current = max(current, 1) * scale
         elif scale:
             total, current = total + max(current, 1) * scale, 0
     start, end = run[0].start(), run[-1].end()
     values = frozenset((str(total + current),))
-    if len(run) == 1 and run[0].group().lower() in _WORDS:
+    if len(run) == 1 and run[0].group().lower() in NUMBER_WORDS:
         following = _RANGE.match(text, end)
         values |= _scaled(values, _SCALES[following["scale"]]) if following else frozenset()
     if run[-1].group().lower() in _LAST and _CENTURY.match(text, end):
