@@ -11,7 +11,8 @@ import numpy as np
 
 from curate.calibrate.measure import stopped
 from curate.calibrate.rates import Flags, Rate, Resampling
-from curate.calibrate.sample import FEWEST, SCORE_GATES_OFF, Sample, failed_gates, open_gates
+from curate.calibrate.sample import FEWEST, SCORE_GATES_OFF, Sample, open_gates
+from curate.filter.gates import verdicts
 from schemas.reasons import Reason
 from schemas.settings import FilterSettings
 
@@ -45,7 +46,7 @@ KNOBS: tuple[Knob, ...] = (
         (
             *_steps("min_bm25_margin", _MARGINS),
             *({"min_dense_margin": value} for value in _COSINES),
-            *({"min_bm25_margin": a, "min_dense_margin": b} for a in _MARGINS for b in _COSINES),
+            *({"min_bm25_margin": a, "min_dense_margin": b} for a in _MARGINS[::2] for b in _COSINES[::2]),
         ),
     ),
     Knob(
@@ -184,7 +185,11 @@ def _loosens(wide: FilterSettings, option: dict[str, Any]) -> bool:
 def _stops(sample: Sample, settings: FilterSettings, reason: Reason, always: Flags) -> Flags:
     """Which rows this gate stops; those that are stopped always need no look."""
     rows = zip(sample.rows, always, strict=True)
-    return np.array([not gone and reason in failed_gates(row, settings) for row, gone in rows], dtype=np.bool_)
+    return np.array([not gone and _fails(row, settings, reason) for row, gone in rows], dtype=np.bool_)
+
+
+def _fails(row: dict[str, Any], settings: FilterSettings, reason: Reason) -> bool:
+    return next((not verdict.passed for verdict in verdicts(row, settings) if verdict.reason == reason), False)
 
 
 @dataclass(frozen=True)

@@ -274,7 +274,7 @@ def test_a_duplicate_says_the_same(material: Material) -> None:
 def test_off_language_questions_keep_the_key_words(material: Material) -> None:
     found = [planted(QUEUE, "off_language", material, seed)["question"] for seed in range(60)]
     assert all("QueueReader" in question for question in found)
-    assert "Was ist der Unterschied zwischen QueueReader und hold?" in found
+    assert "Was ist der Unterschied zwischen QueueReader und closed?" in found
     german = [planted({**QUEUE, "language": "de"}, "off_language", material, seed)["question"] for seed in range(60)]
     assert not [question for question in german if question.startswith(("Was ", "Wie ", "Wofür ", "Warum "))]
     assert planted_row({**QUEUE, "language": "und"}, "off_language", material, 13) is None
