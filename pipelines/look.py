@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from curate.filter.labels import LABELS, Label, read_marks
 from curate.store import Store, fetch, open_store
 from pipelines.flow import STAGE_NAMES
 from pipelines.ledger import Entry, read_ledger
@@ -81,7 +83,7 @@ def why(folder: Path, key: str) -> list[dict[str, Any]]:
     `key` is an id or its beginning (at least 6 characters), or a source file name. Raises StoreError when nothing mentions it.
     """
     with open_store(folder, read_only=True) as store:
-        story = list(_story(store, key))
+        story = list(_story(store, key, read_marks(folder)))
     if not story:
         raise StoreError(
             f"nothing here is named {key!r}", where=str(folder), next_step="`curate show DIR documents` lists ids and files"
@@ -103,7 +105,7 @@ _STORY = (
 )  # fmt: skip
 
 
-def _story(store: Store, key: str) -> Iterator[dict[str, Any]]:
+def _story(store: Store, key: str, labels: Mapping[str, Label]) -> Iterator[dict[str, Any]]:
     found = store.tables()
     ids = _ids(store, key)
     for table, condition in _STORY:
@@ -114,6 +116,8 @@ def _story(store: Store, key: str) -> Iterator[dict[str, Any]]:
                 yield {"table": table, **row}
                 if table == "checks":
                     yield from ({"table": "gates", **gate} for gate in gate_rows(store, [row["question_id"]]))
+                    if row["question_id"] in labels:
+                        yield {"table": LABELS, **asdict(labels[row["question_id"]])}
     every = [key, *ids["documents"], *ids["chunks"], *ids["questions"], *_pairs(store, ids)]
     for row in store.rows(
         "SELECT * FROM rejected WHERE row_key IN $every OR starts_with(row_key, $begins) ORDER BY list_position($order, stage), row_key",
