@@ -29,9 +29,18 @@ _VERB_KINDS = {
 _LETTER = re.compile(r"(?<=\s)[A-HJ-Z]\b")
 """A capital that is a name ("vitamin A"), not the pronoun."""
 _LIGHT = frozenset(
-    "main primary key common typical typically exactly usually generally actually currently please various overall".split()
+    "main primary key common typical typically exactly usually generally actually currently please various overall basically really simply".split()
 )
 """Words that may come or go without making another question."""
+_PADDING = re.compile(
+    r"^\W*(?:(?:could|can|would|will) you (?:please )?(?:tell me|explain(?: to me)?|say)|please (?:tell me|explain)|tell me|i (?:would|'d) like to know|i want to know"
+    r"|do you know|(?:in short|in fact|basically|generally|generally speaking|in general|in practice|overall|exactly|so|well|please|hey|hello|hi|then)(?=\W))[\s,:]+"
+    r"|[\s,]+(?:in general|generally speaking|in practice|in fact|in short|in detail|in particular|to be exact|if i may ask|for short|at all|please|exactly|basically)(?=\W*$)"
+    r"|(?<=\w)[\s,]+(?:exactly|basically|actually|really|generally|typically|usually)(?=\s+(?:is|are|was|were|do|does|did|can|could|should|would|will|must|has|have|had)\b)",
+    re.I,
+)
+"""What is said around a question: before it, after it, and between the question word and its verb."""
+_CONTRACTED = re.compile(r"\b(what|who|where|when|how|why|that|there|it)['’]s\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class Likeness:
 
 def likeness(question: str) -> Likeness:
     """The features of one question."""
+    question, padding = _bare(question)
     found = words(question)
     specific = _specific(question)
     letters = {letter.lower() for letter in _LETTER.findall(question)}
@@ -63,8 +73,20 @@ def likeness(question: str) -> Likeness:
         for i, word in enumerate(found)
         if word in _DIRECTIONS
     }
-    light = frozenset(word for word in found if word in _LIGHT and word not in specific)
+    light = frozenset(word for word in found if word in _LIGHT and word not in specific) | padding
     return Likeness(_manner(found), tuple(kept or found), specific, tuple(sorted(directions)), light)
+
+
+def _bare(question: str) -> tuple[str, frozenset[str]]:
+    """The question without what is said around it ("What's X, generally speaking?" asks what X is), and the words of that."""
+    bare, padding = _CONTRACTED.sub(r"\1 is", question), []
+    while match := _PADDING.search(bare):
+        rest = bare[: match.start()] + (" " if match.start() else "") + bare[match.end() :].lstrip()
+        if len(words(rest)) < 3:
+            break
+        padding += words(match.group())
+        bare = rest
+    return bare, frozenset(padding)
 
 
 def _is_content(word: str, specific: frozenset[str], letters: set[str]) -> bool:

@@ -68,6 +68,8 @@ _ASKS = re.compile(
     rf"\s+(?:what|which|whom|whose|how|where|when)\b)",
     re.I,
 )
+_HOW_TO = re.compile(r"^\W*(?:how|what|when|where|which \w+)\s+to\b", re.I)
+"""Begins a query as often as a question: "How to install FastAPI on Windows"."""
 # With a full stop at the end, a question word alone is no sign: "When the server starts, it reads the file."
 _ASKS_OUTRIGHT = re.compile(
     rf"^\W*(?:{_QUESTION_WORD}\s+{_AUXILIARY}\b(?!\s*,)|(?:what|which|whose)(?:\s+(?!this|that|it|you|we|they|he|she|the|a\b|makes|i\b)[\w-]+){{1,3}}?\s+{_AUXILIARY}\b|how\s+(?:to|many|much)\b|who\s+\w+ed\b|(?:{_AUXILIARY})\s+(?:the|a|an|any\w*|some\w*|there|it|you|i|we|they)\b)",
@@ -104,16 +106,17 @@ LONGEST = 2000
 """Characters; nobody asks at this length, and the rules' time grows faster than the text."""
 
 
-def question_form(text: str) -> bool:
+def question_form(text: str, *, by_model: bool = False) -> bool:
     """True for a question, a request ("Explain how …") or a short search query.
 
     False for statements, headers ("Question 1: …"), list markers, fragments, code, cloze texts, several lines, and a model's
-    talk to its user. Texts that end in a question mark pass unless they are malformed in one of these ways.
+    talk to its user. Texts that end in a question mark pass unless they are malformed in one of these ways. `by_model`: people leave the
+    mark out; in a whole sentence that a model wrote, a missing one means that it was cut off.
     """
-    return form_fault(text) is None
+    return form_fault(text, by_model=by_model) is None
 
 
-def form_fault(text: str) -> str | None:
+def form_fault(text: str, *, by_model: bool = False) -> str | None:
     """What keeps a text from being a question or a query, in two or three words, or None."""
     stripped = text.strip()
     if len(stripped) > LONGEST:
@@ -123,6 +126,8 @@ def form_fault(text: str) -> str | None:
         return fault
     if _MARK.search(stripped) or _REQUEST.search(stripped) or _ELSEWHERE.search(stripped):
         return None
+    if by_model and stripped[:1].isupper() and _ASKS.search(stripped) and not _HOW_TO.search(stripped):
+        return "cut off"
     return None if _asks_without_mark(stripped) else "statement"
 
 

@@ -136,7 +136,7 @@ def _checked(item: Item) -> Item:
         **{name: item[name] for name in _PLACED},
         "question_words": count_words(question),
         "passage_words": _passage_words(passage),
-        "question_form": question_form(question),
+        "question_form": question_form(question, by_model=item.get("origin") == "llm"),
         "verbatim": stands_in(question, passage),
         "word_overlap": word_overlap(question, passage),
         "context_bound": context_bound(question),

@@ -37,6 +37,7 @@ _PHRASES: tuple[re.Pattern[str], ...] = tuple(
         r"\bthe (?:above|aforementioned|above-mentioned)\b",
         rf"\bthe following (?!{_TIME}\b)(?:\w+ )*?(?:is|are|does|do|code|statements?|options?|list|steps?|functions?|questions?|words?|command)\b",
         rf"\b{_GIVEN} (?:above|below|earlier|previously|here|herein)\b",
+        rf"\bthe (?:method|thing|function|approach|technique|process|tool|option|feature|command|problem|system|concept|person|event|class|setting|way|case|situation|step|procedure|mechanism|one)s? (?:above|{_GIVEN})\b(?! (?:by|in|on|as|for|at|with|from|to|of|when|where|the|a|an|\w+'s)\b)",
         rf"\b{_GIVEN} (?:in|by|on|within|throughout) (?:the|this|that) {_PLAIN_TEXTS}\b(?! (?:of|from|by|on|about|tag|element|called|named|titled)\b)",
         rf"\b(?:according to|based on|based upon|from|per) (?:the|this|that) {_PLAIN_TEXTS}(?: above| below| provided)?\s*(?:[?,.]|$|what|which|who|how|why|when|where|is|are|does|do)",
         rf"\b(?:according to|based on) (?:the|this) (?:{_PEOPLE}|information|content|source|provided \w+|given \w+)(?:\s*[?,.]|\s*$| provided| given| in the)",

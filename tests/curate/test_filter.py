@@ -397,6 +397,31 @@ def test_of_near_equal_questions_in_two_splits_the_evaluation_query_stays(herons
     assert found == {"in train": (Reason.ANCHOR_IN_OTHER_SPLIT, f"like {content_id('question', 'in test')} in test: 1.00 ≥ 0.85")}
 
 
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        ("How does it handle root paths?", "How does it handle root paths, generally speaking?"),
+        ("What is the purpose of a heron?", "What's the purpose of a heron?"),
+        ("What does the provider do?", "What exactly does the provider do in practice?"),
+        ("In which part of the river do herons nest?", "Basically, in which part of the river do herons nest?"),
+    ],
+)
+def test_what_is_said_around_a_question_makes_no_other_question(said: str, again: str) -> None:
+    assert same_question(likeness(said), likeness(again), 0.85) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("What is relativity?", "What is general relativity?"),
+        ("What happens in practice?", "What happens?"),
+        ("How do herons sleep in winter?", "How do herons sleep in general?"),
+    ],
+)
+def test_words_of_the_subject_are_not_said_around_it(one: str, other: str) -> None:
+    assert same_question(likeness(one), likeness(other), 0.85) is None
+
+
 def test_templates_of_the_user_are_not_near_duplicates(herons: Tables) -> None:
     texts = [f"what are the treatments for the {kind} form of long and very rare nerve disease" for kind in ("acute", "chronic")]
     rows = [(text, text, chunk, IMPORTED) for text, chunk in zip(texts, "ab", strict=True)]

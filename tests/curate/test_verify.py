@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from curate.bm25 import build, tokenise
 from curate.stage import content_id
+from curate.text import normalise, word_spans, words
 from curate.verify import STAGE, language_match
 from curate.verify.form import form_fault, question_form
-from curate.verify.quotes import evidence_found, stands_in, word_overlap
+from curate.verify.quotes import evidence_found, evidence_span, stands_in, word_overlap
 from curate.verify.ranks import Corpus, Own, own_places, read_corpus
 from curate.verify.specific import common_stems, specific_words
 from curate.verify.wording import context_bound
@@ -57,6 +58,28 @@ Quelle est la capitale de la France ?
 def test_questions_and_queries_are_questions(text: str) -> None:
     assert form_fault(text) is None
     assert question_form(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is the pro",
+        "How do you set cookies in a tem",
+        "What kind of pull req",
+        "In which part of the code",
+        "Does FastAPI ha",
+    ],
+)
+def test_a_model_that_leaves_out_the_mark_was_cut_off(text: str) -> None:
+    assert form_fault(text, by_model=True) == "cut off"
+    assert form_fault(f"{text}?", by_model=True) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["How to install FastAPI on Windows", "who invented the telephone", "Python async generator cleanup"]
+)
+def test_a_query_needs_no_mark(text: str) -> None:
+    assert form_fault(text, by_model=True) is None
 
 
 @pytest.mark.parametrize(
@@ -289,6 +312,65 @@ def test_evidence_with_a_changed_number_or_negation_is_not_found(evidence: str, 
 
 
 @pytest.mark.parametrize(
+    ("evidence", "text", "held"),
+    [
+        ("stands still in shallow water", PASSAGE, "stands still in shallow water"),
+        ("STANDS  still, in shallow\nwater!", PASSAGE, "stands still in shallow water"),
+        (
+            "heron ... fish to come",
+            PASSAGE,
+            "heron is a wading bird that stands still in shallow water and waits for fish to come",
+        ),
+        (
+            "waits for fish … The heron",
+            PASSAGE,
+            "The heron is a wading bird that stands still in shallow water and waits for fish",
+        ),
+        ("The heron is a wadding bird that stands stil", PASSAGE, "The heron is a wading bird that stands still"),
+        ("bird ... heron", "A heron, a bird, a heron, a bird.", "bird, a heron"),
+        ("ﬁsh in Zürich", "We saw  FISH,  in “Zu\u0308rich”.", "FISH,  in “Zu\u0308rich"),
+        ("大学", "他在北京大学学习。", "大学"),
+        ("2", "½ of it, and 2.", "½"),
+    ],
+)
+def test_span_of_the_evidence(evidence: str, text: str, held: str) -> None:
+    span = evidence_span(evidence, text)
+    assert span is not None
+    assert text[slice(*span)] == held
+
+
+@pytest.mark.parametrize("evidence", [None, "", "...", "?!", "hero", "herons breed in colonies", "heron ... storks breed"])
+def test_no_span_without_the_evidence(evidence: str | None) -> None:
+    assert evidence_span(evidence, PASSAGE) is None
+
+
+_WRITING = st.text(st.sampled_from("aZé1 .,-'’_½ﬁ\u0301\n北가ᄀ\u1161 ½İß"), max_size=40)
+
+
+@given(_WRITING, st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_words_of_a_span_are_those_of_the_quote(text: str, data: st.DataObject) -> None:
+    spans = word_spans(text)
+    assert [word for word, _, _ in spans] == words(text)
+    if spans and "½" not in text:
+        first = data.draw(st.integers(0, len(spans) - 1))
+        last = data.draw(st.integers(first, len(spans) - 1))
+        quote = text[spans[first][1] : spans[last][2]]
+        found = evidence_span(quote, text)
+        if "..." not in quote:
+            assert found is not None
+            assert normalise(text[slice(*found)]) == normalise(quote)
+            assert found[0] <= spans[first][1]
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_its_own_evidence_as_long_as_it_has_words(text: str) -> None:
+    assert [word for word, _, _ in word_spans(text)] == words(text)
+    assert evidence_found(text, text) is (True if evidence_span(text, text) else None)
+
+
+@pytest.mark.parametrize(
     ("question", "style", "match"),
     [
         ("Where do herons usually stand and wait for fish?", "plain", True),
@@ -340,7 +422,7 @@ def test_exact_row(tables: Tables) -> None:
         "evidence_end": 80,
         "unsupported_numbers": [],
         "unsupported_names": [],
-        "negation_differs": None,
+        "negation_differs": False,
         "answer_overlap": None,
         "bm25_margin": 1.0,
         "dense_rank": None,
@@ -367,7 +449,8 @@ def test_faults_reach_their_columns(tables: Tables) -> None:
 
 def test_what_the_chunk_does_not_hold_reaches_its_columns(tables: Tables) -> None:
     text = "The Severn Bridge was opened in 1966. It is not used by trains, and Severn pilots keep away from it at night."
-    tables.chunk("bridge", text, prefix="Bridges of Wales\n\n")
+    tables.chunk("bridge", text)
+    tables.rows["chunks"][-1]["heading_path"] = ["Bridges of Wales"]
     asked = {
         "false": ("Who opened the bridge at Mackinac in 1981?", "trains"),
         "headed": ("When did the Severn Bridge in Wales open?", "1966"),
