@@ -40,7 +40,7 @@ def normalise(text: str) -> str:
 
 def words(text: str) -> list[str]:
     """Lower-case words in order. Identifiers like `foo.bar` and `HTTP_404` stay whole; a character of an unspaced script is a word."""
-    return _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold())
+    return _TOKEN.findall(_fold(text))
 
 
 def word_spans(text: str) -> list[tuple[str, int, int]]:
@@ -59,16 +59,24 @@ def _folded(text: str) -> tuple[str, list[tuple[int, int]] | None]:
     pieces: list[str] = []
     origins: list[tuple[int, int]] = []
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-        pieces.append(unicodedata.normalize("NFKC", text[start:end]).casefold())
-        origins.extend([(start, end)] * len(pieces[-1]))
+        apart = [_fold(character) for character in text[start:end]]
+        pieces.append(_fold(text[start:end]))
+        if pieces[-1] == "".join(apart):
+            origins.extend((start + i, start + i + 1) for i, piece in enumerate(apart) for _ in piece)
+        else:
+            origins.extend([(start, end)] * len(pieces[-1]))
     return "".join(pieces), origins
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 @lru_cache(maxsize=4096)
 def _joins_the_last(character: str) -> bool:
-    """Whether NFKC may melt the character into those before it: marks, and the letters that Korean syllables are made of."""
+    """Whether NFKC may melt the character into those before it: marks, and the vowels and endings of Korean syllables."""
     first = unicodedata.normalize("NFKC", character)[0]
-    return unicodedata.category(first)[0] == "M" or "\u1100" <= first <= "\u11ff"
+    return unicodedata.category(first)[0] == "M" or "\u1160" <= first <= "\u11ff"
 
 
 def content_words(text: str) -> list[str]:

@@ -32,6 +32,7 @@ _OPENS = re.compile(r"(?:^|[.?!:;\n•]|[\"“„«‘])[\s*#>()\-\[\]`'\"“]*$
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Jr|vs|No|Mt|Gen|Col|Lt|Sgt|Rev)|\b[A-Z])\.\s*$")
 _ALL_CAPITALS = re.compile(r"[A-Z][\w'’.-]+(?: (?:of|the|and|de|von))*(?: [A-Z][\w'’.-]+(?: (?:of|the|and|de|von))*)+\W*")
 _INITIALS = re.compile(r"\s+(?:[A-Z]\.\s*)*")
+_ANSWERED = re.compile(r"\?\s|\n")
 _LONGEST_TITLE = 80
 _DECLARED = re.compile(r"`([^`\n]+)`")
 
@@ -122,7 +123,11 @@ def _is_acronym(text: str) -> bool:
 
 def _opens(said: str, start: int) -> bool:
     """Whether a sentence, a line, a list item or a quotation begins here: a capital says nothing there, except in "… ? Butler University"."""
-    if len(said) - start < _LONGEST_TITLE and "? " in said[max(0, start - 24) : start] and _ALL_CAPITALS.fullmatch(said, start):
+    if (
+        len(said) - start < _LONGEST_TITLE
+        and _ANSWERED.search(said, max(0, start - 24), start)
+        and _ALL_CAPITALS.fullmatch(said, start)
+    ):
         return False
     before = said[max(0, start - 24) : start]
     return _OPENS.search(before if start > 24 else f"\n{before}") is not None and _ABBREVIATION.search(before) is None
