@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from curate.calibrate import KINDS, Calibration, Wanted, calibrate
 from curate.calibrate.sample import Progress
@@ -232,18 +232,15 @@ def settings_file(settings: Settings, recommended: Mapping[str, Any]) -> str:
     return head + "\n".join(_toml_lines("", tree)) + "\n"
 
 
-def _differing(section: BaseModel) -> dict[str, Any]:
-    """The values of a section that are not its defaults, as nested tables under the names that files use."""
-    found: dict[str, Any] = {}
-    for name, info in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            value = _differing(value) if isinstance(info.default, type(value)) else value.model_dump(mode="json")
-        elif value == info.get_default(call_default_factory=True) or value is None:
-            continue
-        if value not in ({}, None):
-            found[info.alias or name] = value if not isinstance(value, tuple) else list(value)
-    return found
+def _differing(settings: Settings) -> dict[str, Any]:
+    """The values that are not the defaults, as nested tables under the names that files use."""
+    return _known_values(settings.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+
+
+def _known_values(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The tree without nulls, which TOML does not have, and without empty tables."""
+    inner = {name: _known_values(value) if isinstance(value, dict) else value for name, value in tree.items()}
+    return {name: value for name, value in inner.items() if value is not None and value != {}}
 
 
 def _toml_lines(prefix: str, tree: Mapping[str, Any]) -> list[str]:
