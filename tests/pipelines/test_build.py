@@ -165,8 +165,17 @@ def test_why_tells_the_story_of_a_kept_pair_from_its_document_to_its_negatives(b
     pair = show(built, "pairs", 1)[0]
     tables = [row["table"] for row in why(built, pair["pair_id"])]
     assert [name for i, name in enumerate(tables) if name not in tables[:i]] == [
-        "documents", "document_clusters", "splits", "chunks", "chunk_clusters", "questions", "checks", "pairs", "negatives",
+        "documents", "document_clusters", "splits", "chunks", "chunk_clusters", "questions", "checks", "gates", "pairs", "negatives",
     ]  # fmt: skip
+
+
+def test_why_shows_each_gates_score_threshold_and_verdict(built: Path) -> None:
+    rejected = next(row for row in rejects(built, stage="filter") if row["reason"] == "question_not_self_contained")
+    gates = {row["gate"]: row for row in why(built, rejected["row_key"]) if row["table"] == "gates"}
+    assert list(gates)[:4] == ["chunk_rejected", "chunk_in_split_gap", "chunk_copy_in_other_split", "question_too_short"]
+    assert (gates["question_too_short"]["verdict"], gates["question_too_short"]["threshold"]) == ("passes", 3)
+    failed = gates["question_not_self_contained"]
+    assert (failed["verdict"], f'"{failed["score"]}"') == ("fails", rejected["detail"])
 
 
 def test_why_tells_where_a_question_was_rejected(built: Path) -> None:
