@@ -24,6 +24,7 @@ from schemas.errors import SettingsError, StoreError
 from schemas.manifest import file_sha256
 from schemas.settings import Settings, fault, toml_value
 from schemas.settings.loading import key_path, put
+from schemas.tables import TABLES, polars_schema
 
 FOLDER = "calibration"
 FIGURES, SETTINGS_FILE, PLANTED = "calibration.json", "settings.toml", "planted.parquet"
@@ -60,13 +61,7 @@ def calibrate_build(
     """
     with open_store(folder, read_only=True) as store:
         ledger = read_ledger(store)
-        missing = [table for table in READS if table not in store.tables()]
-        if missing or not store.count("questions"):
-            raise StoreError(
-                f"no {missing[0] if missing else 'questions'} in this build",
-                where=str(folder),
-                next_step="run `curate build` first",
-            )
+        _has_questions(store, folder)
         tree = _merged(settings_tree(ledger), *overrides)
         settings = _valid(tree, overrides[0])
         wanted = Wanted(
@@ -88,6 +83,22 @@ def calibrate_build(
             found = calibrate(context, wanted, progress)
     # Answers that are owed are asked for when the command is run again.
     return {**_write(folder, "" if owed else key, (settings, wanted, found)), "unchanged": False}
+
+
+def _has_questions(store: Store, folder: Path) -> None:
+    missing = [table for table in READS if table not in store.tables()]
+    if missing or not store.count("questions"):
+        what = f"no {missing[0] if missing else 'questions'} in this build"
+        raise StoreError(what, where=str(folder), next_step="run `curate build` first")
+    for table in READS:
+        sql = "SELECT column_name AS name FROM duckdb_columns() WHERE table_name = $table"
+        columns = {row["name"] for row in store.rows(sql, {"table": table})}
+        if not set(polars_schema(TABLES[table])) <= columns:
+            raise StoreError(
+                f"{table} was built by another version of curate",
+                where=str(folder),
+                next_step="run `curate build` again, then this",
+            )
 
 
 def _context(folder: Path, settings: Settings, parts: tuple[Store, ProcessEngine, list[str]], progress: Progress) -> Context:

@@ -15,6 +15,7 @@ import pytest
 from curate.calibrate import KINDS
 from curate.filter.labels import Label, append_labels
 from curate.llm.scripted import ScriptedServer, scripted_judge
+from curate.store import open_store
 from pipelines.calibration import Options, calibrate_build, settings_file
 from pipelines.calibration_text import WIDTH, calibration_lines
 from pipelines.look import sql
@@ -219,11 +220,16 @@ def test_without_a_language_model_other_questions_stand_in(corpus: Path, tmp_pat
     assert tomllib.loads((tmp_path / "plain" / "calibration" / "settings.toml").read_text(encoding="utf-8"))["filter"]["decision"] == "thresholds"  # fmt: skip
 
 
-def test_where_there_is_no_build_it_says_so(tmp_path: Path, corpus: Path) -> None:
+def test_where_there_is_no_build_it_says_so(tmp_path: Path, corpus: Path, made_up: Path) -> None:
     assert "no build here" in run_curate("calibrate", tmp_path, cwd=tmp_path, expect=4).stderr
     run_build(Build((str(corpus),), tmp_path / "begun", Settings(), until="chunk"))
     with pytest.raises(StoreError, match="no questions in this build"):
         measured(tmp_path / "begun")
+    shutil.copytree(made_up, tmp_path / "old")
+    with open_store(tmp_path / "old") as store:
+        store.execute("ALTER TABLE questions DROP COLUMN group_id")
+    with pytest.raises(StoreError, match="questions was built by another version"):
+        measured(tmp_path / "old")
     with pytest.raises(SettingsError, match="no kind of fault 'typos'"):
         Options(kinds=("typos",))
 
