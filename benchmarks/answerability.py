@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,8 @@ import polars as pl
 from benchmarks.judge_alone import endpoint, judge_scores
 from benchmarks.sentence_match import Columns, best_sentences, vector_columns, word_columns
 from curate.filter.combined import FEATURES
+from curate.verify.checker import open_checker
+from curate.verify.kept import Kept
 from curate.verify.ranks import Corpus, read_corpus
 from curate.verify.scoring import Scorer
 from curate.verify.support import negation_differs
@@ -32,7 +35,6 @@ from schemas.training import CheckerSettings
 from train.binary import average_precision, best_cut, f1_at, roc_auc
 from train.checker import CheckerJob, train_checker
 from train.labelled import Labelled
-from train.models import load_cross_encoder
 
 Scores = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -244,12 +246,13 @@ def _pair_scorer(bench: Bench) -> Fit:
             CheckerJob(rows, (f"{bench.name} fold {name}",), out, options.base or options.model), settings, _say
         )
         _say(f"checker {name}: dev {result.dev}, seconds", round(result.seconds), None)
-        checker = load_cross_encoder(str(out), seed=0, device=options.device)
-        order = sorted(range(len(wanted)), key=lambda i: len(wanted[i].passage))
-        found = np.zeros(len(wanted))
-        pairs = [(wanted[i].question, wanted[i].passage) for i in order]
-        found[order] = checker.predict(pairs, batch_size=64, show_progress_bar=False)
-        return found
+        with (
+            closing(Kept(bench.folder)) as kept,
+            closing(open_checker(VerifySettings(checker=str(out), device=options.device), kept)) as gate,
+        ):
+            return np.asarray(
+                gate.scores([(row.question, row.passage) for row in wanted], lambda *done: _say(f"score {name}", *done))
+            )
 
     return fit
 

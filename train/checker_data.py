@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -73,19 +74,30 @@ def _once(rows: Sequence[Labelled]) -> tuple[list[Labelled], list[str]]:
 
 
 def _dev_groups(rows: Sequence[Labelled], settings: CheckerSettings) -> frozenset[str]:
-    """Groups in an order by hash, until they hold the share and both labels; one group at least stays for training."""
+    """Groups in an order by hash, until they hold the share and both labels; one group at least stays for training.
+
+    A group that would bring them over twice the share is passed over; where that leaves too little, the smallest come first.
+    """
     by_group: dict[str, list[Labelled]] = {}
     for row in rows:
         by_group.setdefault(row.group, []).append(row)
     order = sorted(by_group, key=lambda group: _chance(settings.seed, group))
+    wanted = settings.dev_share * len(rows)
+    fitting = _filled(order, by_group, wanted, 2 * wanted)
+    return fitting or _filled(sorted(order, key=lambda group: len(by_group[group])), by_group, wanted, math.inf)
+
+
+def _filled(order: Sequence[str], by_group: Mapping[str, Sequence[Labelled]], least: float, most: float) -> frozenset[str]:
+    """Groups of the order that hold `least` rows and both labels, but not over `most`; none when that cannot be."""
     taken: list[Labelled] = []
     groups: set[str] = set()
-    for group in order[:-1]:
-        if len(taken) >= settings.dev_share * len(rows) and _both(taken):
+    for group in order:
+        if len(taken) >= least and _both(taken):
             break
-        groups.add(group)
-        taken += by_group[group]
-    return frozenset(groups)
+        if len(taken) + len(by_group[group]) <= most and len(groups) < len(by_group) - 1:
+            groups.add(group)
+            taken += by_group[group]
+    return frozenset(groups) if len(taken) >= least and _both(taken) else frozenset()
 
 
 def _need_both(rows: Sequence[Labelled]) -> None:

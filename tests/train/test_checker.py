@@ -124,6 +124,17 @@ def test_division_by_document() -> None:
     assert {row.group for row in divide(found, QUICK.model_copy(update={"seed": 14})).dev} != {row.group for row in divided.dev}
 
 
+def test_a_large_document_is_no_dev_set() -> None:
+    large = [Labelled(f"what is w{n}", f"w{n} big", n % 2, "large") for n in range(60)]
+    for seed in range(8):
+        divided = divide([*rows(), *large], QUICK.model_copy(update={"seed": seed}))
+        assert "large" not in {row.group for row in divided.dev}
+        assert 0.15 * 140 <= len(divided.dev) <= 0.3 * 140
+    # Two documents only: the smaller one chooses.
+    two = [*large, *(replace(row, group="small") for row in rows(20))]
+    assert {row.group for row in divide(two, QUICK).dev} == {"small"}
+
+
 def test_rows_across_the_division_are_left_out() -> None:
     found = rows()
     divided = divide(found, QUICK)
