@@ -15,7 +15,7 @@ from curate.calibrate.judged import judge_sample
 from curate.calibrate.measure import Measured, gate_rates, overlaps, planted_rows, stopped, together
 from curate.calibrate.plant import KINDS, MEANING
 from curate.calibrate.rates import Resampling
-from curate.calibrate.sample import FEWEST, Progress, Sample, Wanted, open_gates, take_sample
+from curate.calibrate.sample import FEWEST, Progress, Sample, Wanted, rules_beside_fit, take_sample
 from curate.calibrate.thresholds import Recommendation, halves, recommend
 from curate.stage import Context
 from curate.verify.scoring import open_scorer
@@ -75,7 +75,7 @@ def calibrate(context: Context, wanted: Wanted, progress: Progress) -> Calibrati
 
 def _with_fitted(sample: Sample, tuned: FilterSettings, fitted: tuple[Fitted, Fitted]) -> list[frozenset[Reason]]:
     """The gates with the fitted decision, by out-of-fold probabilities: a language model's rows by it, all others by the thresholds."""
-    rules, thresholds = sample.failed(open_gates(tuned)), sample.failed(tuned)
+    rules, thresholds = sample.failed(rules_beside_fit(tuned)), sample.failed(tuned)
     low = np.where(sample.searched, fitted[0].stops, fitted[1].stops)
     combined = frozenset((Reason.COMBINED_SCORE_LOW,))
     return [

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from curate.calibrate.measure import stopped
 from curate.calibrate.plant import UNTRUE
 from curate.calibrate.rates import Flags
-from curate.calibrate.sample import FEWEST, Sample, open_gates
+from curate.calibrate.sample import FEWEST, Sample, rules_beside_fit
 from curate.filter.combined import FEATURES, MODEL_FEATURES, SEARCH_FEATURES, probability
 from schemas.errors import InputError, SettingsError
 from schemas.settings import CombinerSettings, FilterSettings
@@ -62,7 +62,7 @@ def fit_both(sample: Sample, settings: FilterSettings, target: float) -> tuple[F
     Both see a language model's questions alone, as only those are decided by it. Raises InputError with fewer than 30 of them,
     SettingsError when scikit-learn is not installed.
     """
-    always = stopped(sample.failed(open_gates(settings)))
+    always = stopped(sample.failed(rules_beside_fit(settings)))
     llm = np.array([row["origin"] == "llm" for row in sample.rows], dtype=np.bool_)
     usable = llm & ~always
     if int((usable & sample.sound & sample.searched).sum()) < FEWEST:

@@ -103,6 +103,11 @@ def open_gates(settings: FilterSettings) -> FilterSettings:
     return settings.model_copy(update=SCORE_GATES_OFF)
 
 
+def rules_beside_fit(settings: FilterSettings) -> FilterSettings:
+    """The settings under which a fitted decision would stand, without it: what is left for a language model's questions are rules of form."""
+    return settings.model_copy(update={"decision": "fitted", "combiner": None, "combiner_no_search": None, "judge": False})
+
+
 def failed_gates(row: Mapping[str, Any], settings: FilterSettings) -> frozenset[Reason]:
     """The gates on single questions that the row does not pass; a gate that cannot decide keeps nothing, so it counts."""
     return frozenset(verdict.reason for verdict in verdicts(row, settings) if not verdict.passed)

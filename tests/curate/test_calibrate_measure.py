@@ -303,7 +303,17 @@ def test_the_fitted_threshold_keeps_the_target_out_of_fold() -> None:
     assert own != searched.probabilities.tolist()  # the rows' own documents took no part in what is reported
 
 
-def test_the_fitted_decision_is_the_same_in_any_order() -> None:
+def test_the_fitted_decision_is_measured_as_it_will_stand() -> None:
+    # A train row that shares no word and is not found falls by question_unrelated; with a fitted decision that gate is silent.
+    sample = separable()
+    lost = sample_of([*sample.rows, row(999, kind="wrong_passage_near", word_overlap=0.0, bm25_rank=None, bm25_margin=-1.0)])
+    assert lost.failed(FilterSettings())[-1] == {Reason.QUESTION_UNRELATED}
+    searched, _ = fit_both(lost, FilterSettings(), 0.05)
+    assert searched.rows[-1]
+    assert searched.stops[-1]
+
+
+def test_the_fitted_decision_is_the_same_twice() -> None:
     sample = separable()
     one = fit_both(sample, FilterSettings(), 0.05)[0].values()
     assert fit_both(sample, FilterSettings(), 0.05)[0].values() == one
