@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import polars as pl
 import pytest
 
 from curate.calibrate import KINDS
+from curate.filter.combined import FEATURES
+from curate.filter.gates import GATES
 from curate.filter.labels import Label, append_labels
 from curate.llm.scripted import ScriptedServer, scripted_judge
 from curate.store import open_store
@@ -22,8 +25,8 @@ from pipelines.look import sql
 from pipelines.runner import Build, run_build
 from schemas.errors import InputError, SettingsError, StoreError
 from schemas.manifest import file_sha256
-from schemas.settings import Settings, load_settings
-from tests.pipelines.conftest import folder_bytes, run_curate
+from schemas.settings import FilterSettings, Settings, load_settings
+from tests.pipelines.conftest import ROOT, folder_bytes, run_curate
 
 Values = dict[str, Any]
 FILES = ["calibration.json", "planted.parquet", "settings.toml"]
@@ -263,3 +266,16 @@ def test_odd_names_survive_the_settings_file() -> None:
         "ingest": {"include": ["*.md", 'a"b\n']},
         "filter": {"names": True, "min_bm25_margin": -0.5},
     }
+
+
+def test_the_manual_names_every_gate_with_its_setting_every_fault_and_every_score() -> None:
+    text = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", text))
+    against_leaks = {"chunk_rejected", "chunk_in_split_gap", "chunk_copy_in_other_split"}
+    assert {str(reason) for reason in GATES} - against_leaks <= named
+    assert set(KINDS) <= named
+    assert set(FEATURES) <= named
+    tables = re.findall(r"^\| `[^|]+\| [^|]+\| ((?:`\w+`(?:, )?)+) \|", text, re.M)
+    settings = {name for cell in tables for name in re.findall(r"`(\w+)`", cell)}
+    assert len(settings) > 20
+    assert settings <= set(FilterSettings.model_fields)

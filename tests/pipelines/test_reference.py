@@ -51,7 +51,7 @@ def commands_in(text: str) -> list[list[str]]:
     return [line.split() for line in lines if line.startswith("curate ")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md", "docs/gates.md"])
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
     found = commands_in((ROOT / page).read_text(encoding="utf-8"))
     assert found
