@@ -9,7 +9,6 @@ from curate.calibrate.chance import Chance
 from curate.calibrate.material import Material, Row, name_kind
 from curate.calibrate.telling import telling_words
 from curate.text import STOPWORDS, count_words, is_unspaced, words
-from curate.verify.quotes import stands_in
 
 Change = dict[str, Any]
 
@@ -159,8 +158,3 @@ def _as_statement(question: str) -> str | None:
             said = pattern.sub(new, question.strip())
             return said[:1].upper() + said[1:] if count_words(said) >= 4 else None
     return None
-
-
-def is_verbatim(row: Row) -> bool:
-    """Whether the planted question stands in its passage word for word."""
-    return stands_in(row["question"], row["passage"])
