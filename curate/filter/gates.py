@@ -197,12 +197,12 @@ def _other_language(row: Row, settings: FilterSettings) -> Outcome | None:
 
 
 def _weighed_together(row: Row, settings: FilterSettings) -> bool:
-    """Whether the fitted decision stands for the single thresholds: it was fitted on a language model's questions."""
+    """Whether the fitted decision stands for the thresholds on searches and the checker: it was fitted on a language model's questions."""
     return settings.decision == "fitted" and row["origin"] == "llm"
 
 
-def _looked_at(row: Row, settings: FilterSettings, on: bool) -> bool:
-    return on and row["origin"] != "imported" and not _weighed_together(row, settings)
+def _looked_at(row: Row, on: bool) -> bool:
+    return on and row["origin"] != "imported"
 
 
 def _unsupported(row: Row, check: str) -> Outcome:
@@ -211,29 +211,29 @@ def _unsupported(row: Row, check: str) -> Outcome:
 
 
 def _number_missing(row: Row, settings: FilterSettings) -> Outcome | None:
-    return _unsupported(row, "unsupported_numbers") if _looked_at(row, settings, settings.numbers) else None
+    return _unsupported(row, "unsupported_numbers") if _looked_at(row, settings.numbers) else None
 
 
 def _name_missing(row: Row, settings: FilterSettings) -> Outcome | None:
-    return _unsupported(row, "unsupported_names") if _looked_at(row, settings, settings.names) else None
+    return _unsupported(row, "unsupported_names") if _looked_at(row, settings.names) else None
 
 
 def _negation_differs(row: Row, settings: FilterSettings) -> Outcome | None:
     # Null means there is no evidence in the chunk to compare with, which is another gate's matter.
-    if not _looked_at(row, settings, settings.negation) or row["negation_differs"] is None:
+    if not _looked_at(row, settings.negation) or row["negation_differs"] is None:
         return None
     return Outcome(not row["negation_differs"], row["negation_differs"], False, "its evidence says the opposite")
 
 
 def _answer_missing(row: Row, settings: FilterSettings) -> Outcome | None:
-    if not _looked_at(row, settings, settings.min_answer_overlap > 0) or row["answer"] is None:
+    if not _looked_at(row, settings.min_answer_overlap > 0) or row["answer"] is None:
         return None
     return _at_least(row, "answer_overlap", settings.min_answer_overlap)
 
 
 def _searched(row: Row, settings: FilterSettings, on: bool) -> bool:
     # Never outside train: dev and test would keep only what these searches find already.
-    return _looked_at(row, settings, on) and row["split"] == "train"
+    return _looked_at(row, on) and row["split"] == "train" and not _weighed_together(row, settings)
 
 
 def _not_found(row: Row, settings: FilterSettings) -> Outcome | None:
@@ -265,19 +265,23 @@ def _too_easy(row: Row, settings: FilterSettings) -> Outcome | None:
     return Outcome(margin <= most, margin, most, f"{margin} > {most}")
 
 
+_FOUND_DENSE = 10
+"""An embedding model ranks every chunk, so a rank means something only near the top: the ten results of a search."""
+
+
 def _unrelated(row: Row, settings: FilterSettings) -> Outcome | None:
     if not _searched(row, settings, True):
         return None
     overlap, rank, dense = row["word_overlap"], row["bm25_rank"], row["dense_rank"]
     if overlap is None:
         return _unknown("word_overlap")
-    found = any(place is not None and place <= settings.max_rank for place in (rank, dense))
+    found = (rank is not None and rank <= settings.max_rank) or (dense is not None and dense <= _FOUND_DENSE)
     detail = f"overlap 0, rank {'not found' if rank is None else rank} > {settings.max_rank}"
     return Outcome(overlap > 0 or found, overlap, settings.max_rank, detail)
 
 
 def _checker_low(row: Row, settings: FilterSettings) -> Outcome | None:
-    if settings.min_checker_score is None or not _looked_at(row, settings, True):
+    if settings.min_checker_score is None or not _looked_at(row, True) or _weighed_together(row, settings):
         return None
     return _at_least(row, "checker_score", settings.min_checker_score)
 

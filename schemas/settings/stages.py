@@ -270,7 +270,7 @@ class FilterSettings(Section):
     judge: bool = Field(True, description="Reject what the judge denies, quarantine what it leaves unclear.")
     decision: Literal["thresholds", "fitted"] = Field(
         "thresholds",
-        description="fitted: the scores of numbers, names, answers, searches and checker are weighed together (needs [filter.combiner]).",
+        description="fitted: for questions of a language model, all scores weighed together take the place of the thresholds on searches and checker (needs [filter.combiner]).",
     )
     combiner: CombinerSettings | None = Field(None, description="Fitted decision for training questions.")
     combiner_no_search: CombinerSettings | None = Field(

@@ -208,24 +208,28 @@ def fitted(threshold: float, **weights: float) -> dict[str, Any]:
     return {"decision": "fitted", "combiner": combiner, "combiner_no_search": combiner | {"threshold": 0.0}}
 
 
-def test_the_fitted_decision_takes_the_place_of_single_thresholds(tables: Tables) -> None:
+def test_the_fitted_decision_weighs_all_scores(tables: Tables) -> None:
     # -0.5 + 2 × 0.5 - 3 × 1 = -2.5, of which the logistic is 0.0759.
     checks = {"word_overlap": 0.5, "unsupported_numbers": ["7"]}
-    assert verdict(tables, {}, checks, **fitted(0.08)) == (Reason.COMBINED_SCORE_LOW, "0.0759 < 0.08", "rejected")
+    settings_ = fitted(0.08) | {"numbers": False}
+    assert verdict(tables, {}, checks, **settings_) == (Reason.COMBINED_SCORE_LOW, "0.0759 < 0.08", "rejected")
 
 
 @pytest.mark.parametrize(
-    ("question", "outcome"),
+    ("question", "checks", "outcome"),
     [
-        ({}, None),
-        ({"split": "test"}, None),
-        ({"origin": "extractive"}, (Reason.NUMBER_NOT_IN_CHUNK, "7", "rejected")),
+        ({}, {"checker_score": 0.1}, None),
+        ({"origin": "extractive"}, {"checker_score": 0.1}, (Reason.CHECKER_SCORE_LOW, "0.1 < 0.5", "rejected")),
+        # Rules that are switched on stay beside it.
+        ({}, {"unsupported_numbers": ["7"]}, (Reason.NUMBER_NOT_IN_CHUNK, "7", "rejected")),
+        ({"split": "test"}, {"word_overlap": 0.0}, None),
+        ({}, {"word_overlap": 0.0}, (Reason.COMBINED_SCORE_LOW, "0.3775 < 0.5", "rejected")),
     ],
 )
-def test_it_decides_on_questions_of_language_models_alone(tables: Tables, question: dict[str, Any], outcome: Any) -> None:
-    threshold = 0.07 if not question else 0.99
-    found = verdict(tables, dict(question), {"word_overlap": 0.5, "unsupported_numbers": ["7"]}, **fitted(threshold))
-    assert found == outcome
+def test_it_takes_the_place_of_thresholds_on_scores(
+    tables: Tables, question: dict[str, Any], checks: dict[str, Any], outcome: Any
+) -> None:
+    assert verdict(tables, dict(question), checks, **fitted(0.5), min_checker_score=0.5) == outcome
 
 
 def test_it_is_unknown_without_the_score_it_was_fitted_on(tables: Tables) -> None:
