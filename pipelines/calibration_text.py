@@ -122,12 +122,20 @@ def _thresholds(found: Values) -> Iterator[str]:
     yield f"recommended thresholds, at most {known['target']:.0%} of {counted_on} killed"
     for name, value in known["settings"].items():
         yield f"  {name} = {_value(value)}"
-    yield f"  fitted on {counted(fitted['documents'], 'document')}: {_share(fitted['kills'])} killed, {_percent(fitted['mean_caught'])} caught"
-    inside = known["held_out_within_interval"]
-    verdict = "" if inside is None else ": within that interval" if inside else ": OUTSIDE that interval, so do not trust it"
+    yield f"  with these, on all documents: {_share(known['kills'])} killed"
     yield (
-        f"  on the other {held['documents']:,}: {_share(held['kills'])} killed, {_percent(held['mean_caught'])} caught{verdict}"
+        f"  check: fitted on {counted(fitted['documents'], 'document')} alone, {_share(fitted['kills'])} killed there, "
+        f"{_percent(fitted['mean_caught'])} caught"
     )
+    yield f"  on the other {held['documents']:,}: {_share(held['kills'])} killed, {_percent(held['mean_caught'])} caught{_verdict(known)}"
+
+
+def _verdict(known: Values) -> str:
+    inside, expected = known["held_out_within_interval"], known["expected_on_held_out"]
+    if inside is None or expected is None:
+        return ""
+    stated = f"{expected[0]:.0%}-{expected[1]:.0%}"
+    return f"; within the {stated} expected" if inside else f"; OUTSIDE the {stated} expected, so do not trust the thresholds"
 
 
 def _value(value: Any) -> str:

@@ -26,6 +26,8 @@ __all__ = ["KINDS", "Calibration", "Wanted", "calibrate"]
 
 Failed = Sequence[frozenset[Reason]]
 USED, RECOMMENDED, FITTED = "used", "recommended", "fitted"
+RULES = ("numbers", "names", "negation", "min_answer_overlap", "min_specific_words")
+"""Settings of rules that stay beside a fitted decision."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,10 @@ def calibrate(context: Context, wanted: Wanted, progress: Progress) -> Calibrati
     resampling = Resampling(sample.clusters, wanted.seed)
     found = recommend(sample, resampling, settings, wanted.target, halves(sample, wanted.seed))
     tuned = settings.model_copy(update={**found.settings, "decision": "thresholds"})
-    fitted = fit_both(sample, settings, wanted.target) if wanted.fit else None
     failed: dict[str, Failed] = {USED: sample.failed(settings), RECOMMENDED: sample.failed(tuned)}
+    beside, fitted = _best_fit(sample, settings, tuned, wanted.target) if wanted.fit else (tuned, None)
     if fitted:
-        failed[FITTED] = _with_fitted(sample, tuned, fitted)
+        failed[FITTED] = _with_fitted(sample, beside, fitted)
     judged = judge_sample(context, sample, failed[USED], resampling) if wanted.judge else None
     values = {
         "rows": _counts(sample, wanted),
@@ -70,7 +72,23 @@ def calibrate(context: Context, wanted: Wanted, progress: Progress) -> Calibrati
         "seconds_per_row": cost,
         "seconds_scoring": round(seconds, 3),
     }
-    return Calibration(values, planted_rows(sample, failed), _filter(found, fitted))
+    return Calibration(values, planted_rows(sample, failed), _filter(found, beside, fitted))
+
+
+def _best_fit(
+    sample: Sample, settings: FilterSettings, tuned: FilterSettings, target: float
+) -> tuple[FilterSettings, tuple[Fitted, Fitted]]:
+    """The fitted decision beside the rules as they are set, or beside those recommended for thresholds: what catches more, under the same target."""
+    plain = tuned.model_copy(update={name: getattr(settings, name) for name in RULES})
+    tries = [(beside, fit_both(sample, beside, target)) for beside in (plain, tuned)]
+    caught = [_mean_caught(sample, _with_fitted(sample, beside, fitted)) for beside, fitted in tries]
+    return tries[caught.index(max(caught))]
+
+
+def _mean_caught(sample: Sample, failed: Failed) -> float:
+    hits = stopped(failed)
+    rates = [float(hits[kind].mean()) for kind in sample.kinds.values() if kind.any()]
+    return round(sum(rates) / len(rates), 6) if rates else 0.0
 
 
 def _with_fitted(sample: Sample, tuned: FilterSettings, fitted: tuple[Fitted, Fitted]) -> list[frozenset[Reason]]:
@@ -146,10 +164,11 @@ def _notes(sample: Sample, found: Recommendation, context: Context) -> list[str]
     return notes
 
 
-def _filter(found: Recommendation, fitted: tuple[Fitted, Fitted] | None) -> dict[str, Any]:
+def _filter(found: Recommendation, beside: FilterSettings, fitted: tuple[Fitted, Fitted] | None) -> dict[str, Any]:
     """Values for [filter]; None means that the setting is to be absent."""
     values: dict[str, Any] = {**found.settings, "decision": "thresholds", "combiner": None, "combiner_no_search": None}
     if fitted:
+        values |= {name: getattr(beside, name) for name in RULES}
         values |= {
             "decision": "fitted",
             "combiner": fitted[0].settings.model_dump(),

@@ -73,8 +73,8 @@ def fit_both(sample: Sample, settings: FilterSettings, target: float) -> tuple[F
         )
     without = tuple(name for name in _features(sample) if name not in SEARCH_FEATURES)
     return (
-        _fitted(sample, usable & sample.searched, _features(sample), target),
-        _fitted(sample, usable, without, target),
+        _fitted(sample, (usable & sample.searched, llm & sample.searched), _features(sample), target),
+        _fitted(sample, (usable, llm), without, target),
     )
 
 
@@ -84,7 +84,9 @@ def _features(sample: Sample) -> tuple[str, ...]:
     return tuple(name for name in FEATURES if name in BETTER_HIGH | BETTER_LOW and name not in missing)
 
 
-def _fitted(sample: Sample, rows: Flags, names: Sequence[str], target: float) -> Fitted:
+def _fitted(sample: Sample, scope: tuple[Flags, Flags], names: Sequence[str], target: float) -> Fitted:
+    """`scope`: the rows that are left to decide on, and all those whose false kills count, the ones by other rules included."""
+    rows, counted = scope
     kinds = {kind: flags & rows for kind, flags in sample.kinds.items() if kind in UNTRUE and (flags & rows).any()}
     planted = np.any([*kinds.values()], axis=0) if kinds else np.zeros(len(rows), dtype=np.bool_)
     chosen = (sample.sound & rows) | planted
@@ -94,8 +96,9 @@ def _fitted(sample: Sample, rows: Flags, names: Sequence[str], target: float) ->
     told = [i for i in range(len(names)) if np.ptp(matrix[chosen, i]) > 1e-9]
     names, matrix = [names[i] for i in told], matrix[:, told]
     probabilities = _out_of_fold(sample, chosen, rows, (matrix, weights, names))
-    mild = sample.good & rows if int(sample.good.sum()) >= FEWEST and (sample.good & rows).any() else sample.sound & rows
-    threshold = _threshold(probabilities[mild], target)
+    labelled = int(sample.good.sum()) >= FEWEST and bool((sample.good & rows).any())
+    mild = (sample.good if labelled else sample.sound) & counted
+    threshold = _threshold(probabilities[mild & rows], int(target * int(mild.sum()) + 1e-9) - int((mild & ~rows).sum()))
     whole = _regression(matrix[chosen], (sample.sound & rows)[chosen], weights[chosen], names)
     return Fitted(
         settings=whole.model_copy(update={"threshold": threshold}),
@@ -173,10 +176,10 @@ def _solved(scaled: Matrix, good: Flags, weights: Matrix) -> tuple[Matrix, float
     return np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0])
 
 
-def _threshold(probabilities: Matrix, target: float) -> float:
-    """The highest that rejects no more than the target share of these rows."""
+def _threshold(probabilities: Matrix, most: int) -> float:
+    """The highest that rejects no more than `most` of these rows."""
     ordered = np.sort(probabilities[~np.isnan(probabilities)])
-    return float(ordered[int(target * len(ordered) + 1e-9)]) if len(ordered) else 0.0
+    return float(ordered[min(max(most, 0), len(ordered) - 1)]) if len(ordered) else 0.0
 
 
 def _auc(good: Flags, probabilities: Matrix, weights: Matrix) -> float:

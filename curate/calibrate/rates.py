@@ -13,6 +13,7 @@ from curate.agreement import wilson
 
 Flags = npt.NDArray[np.bool_]
 DRAWS = 1000
+_PREDICTIONS = 20_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,26 @@ class Resampling:
             lower, upper = np.percentile(drawn, [2.5, 97.5])
             low, high = min(low, float(lower)), max(high, float(upper))
         return Rate(count, rows, round(count / rows, 4), round(low, 4), round(high, 4))
+
+    def predicted(self, hits: Flags, seen: Flags, other: Flags) -> tuple[float, float] | None:
+        """Where the share among `other` rows is to be expected, with 95%, from the share among the rows `seen`; None where either is empty.
+
+        The Beta-binomial prediction from Jeffreys' prior (L. D. Brown, T. T. Cai, A. DasGupta, Stat. Sci. 16, 2001, for the prior): it knows that
+        both shares are of few rows. Rows of one document rise and fall together, so both counts are divided by the design effect of the seen ones.
+        """
+        rows, further = int(seen.sum()), int(other.sum())
+        if not rows or not further:
+            return None
+        count = int((hits & seen).sum())
+        expected = (count + 0.5) / (rows + 1)
+        drawn = self._drawn(hits & seen, seen)
+        spread = float(np.var(drawn)) if len(drawn) else 0.0
+        effect = max(1.0, spread * rows / (expected * (1 - expected)))
+        generator = np.random.default_rng([rows, count, further])
+        shares = generator.beta(count / effect + 0.5, (rows - count) / effect + 0.5, size=_PREDICTIONS)
+        trials = max(1, round(further / effect))
+        low, high = np.percentile(generator.binomial(trials, shares) / trials, [2.5, 97.5])
+        return round(float(low), 4), round(float(high), 4)
 
     def _drawn(self, hits: Flags, chosen: Flags) -> npt.NDArray[np.float64]:
         size = self._weights.shape[1]

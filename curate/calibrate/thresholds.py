@@ -67,22 +67,29 @@ class Halves:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """Thresholds with the rates they were chosen for, and those on the other half of the documents."""
+    """Thresholds fitted on all documents, and how thresholds that are fitted on half of them hold on the other half."""
 
     settings: dict[str, Any]
     against: str
     """What counts as a false kill: "labelled_good" rows, or "sound" ones (unplanted, passing all rules without a threshold)."""
     target: float
+    kills: Rate
+    """With these settings, on all documents."""
+    half_settings: dict[str, Any]
+    """What half of the documents would recommend; the rates below are those of these settings."""
     fitted_kills: Rate
     held_out_kills: Rate
     fitted_catch: float | None
     held_out_catch: float | None
     documents: tuple[int, int]
+    expected: tuple[float, float] | None
+    """The interval stated, from the fitted half alone, for the rate on the other half."""
 
     @property
     def within(self) -> bool | None:
-        """Whether the rate on the other half lies within the interval stated for the fitted one."""
-        return self.fitted_kills.holds(self.held_out_kills.rate)
+        """Whether the rate on the other half lies within the interval stated for it."""
+        rate = self.held_out_kills.rate
+        return None if rate is None or self.expected is None else self.expected[0] <= rate <= self.expected[1]
 
     def values(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -90,7 +97,14 @@ class Recommendation:
             "settings": self.settings,
             "target": self.target,
             "false_kills_counted_on": self.against,
-            "fitted": {"documents": self.documents[0], "kills": self.fitted_kills.values(), "mean_caught": self.fitted_catch},
+            "kills": self.kills.values(),
+            "expected_on_held_out": self.expected,
+            "fitted": {
+                "settings": self.half_settings,
+                "documents": self.documents[0],
+                "kills": self.fitted_kills.values(),
+                "mean_caught": self.fitted_catch,
+            },
             "held_out": {
                 "documents": self.documents[1],
                 "kills": self.held_out_kills.values(),
@@ -118,35 +132,46 @@ def halves(sample: Sample, seed: int) -> Halves:
 
 
 def recommend(sample: Sample, resampling: Resampling, settings: FilterSettings, target: float, parts: Halves) -> Recommendation:
-    """Thresholds fitted on one half of the documents under the target, with their rates on both."""
+    """Thresholds fitted under the target on all documents; and the check: fitted on one half, with the rates on both."""
     wide = open_gates(settings)
     labelled = int(sample.good.sum()) >= FEWEST
     mild = sample.good if labelled else sample.sound
     always = stopped(sample.failed(wide))
     knobs, flags = _usable(sample, wide, always)
-    search = _Search(
-        flags=[part[:, parts.fitted] for part in flags],
-        always=always[parts.fitted],
-        mild=mild[parts.fitted],
-        kinds=[kind[parts.fitted] for kind in sample.kinds.values() if kind[parts.fitted].any()],
-        target=target,
-    )
-    chosen = search.best()
-    hits = always.copy()
-    for part, option in zip(flags, chosen, strict=True):
-        hits |= part[option]
-    found = {name: value for knob, option in zip(knobs, chosen, strict=True) for name, value in knob.options[option].items()}
+
+    def found(among: Flags) -> tuple[dict[str, Any], Flags]:
+        """The best settings on some of the rows, and what they stop of all."""
+        search = _Search(
+            flags=[part[:, among] for part in flags],
+            always=always[among],
+            mild=mild[among],
+            kinds=[kind[among] for kind in sample.kinds.values() if kind[among].any()],
+            target=target,
+        )
+        chosen = search.best()
+        hits = always.copy()
+        for part, option in zip(flags, chosen, strict=True):
+            hits |= part[option]
+        return {
+            name: value for knob, option in zip(knobs, chosen, strict=True) for name, value in knob.options[option].items()
+        }, hits
+
     tuned = {name: value for name, value in SCORE_GATES_OFF.items() if name not in ("decision", "judge")}
     tuned["min_specific_words"] = settings.min_specific_words
+    everywhere, all_hits = found(np.ones(len(always), dtype=np.bool_))
+    half, hits = found(parts.fitted)
     return Recommendation(
-        settings={**tuned, **found},
+        settings={**tuned, **everywhere},
         against="labelled_good" if labelled else "sound",
         target=target,
+        kills=resampling.rate(all_hits, mild),
+        half_settings=half,
         fitted_kills=resampling.rate(hits, mild & parts.fitted),
         held_out_kills=resampling.rate(hits, mild & ~parts.fitted),
         fitted_catch=_mean_catch(hits, sample, parts.fitted),
         held_out_catch=_mean_catch(hits, sample, ~parts.fitted),
         documents=parts.documents,
+        expected=resampling.predicted(hits, mild & parts.fitted, mild & ~parts.fitted),
     )
 
 

@@ -225,8 +225,30 @@ def test_thresholds_that_do_not_hold_on_other_documents_are_said_so() -> None:
     sample = sample_of(rows)
     fitted = np.array([one["cluster_id"] == "c0" for one in sample.rows])
     found = recommend(sample, resampling(sample), FilterSettings(), 0.05, Halves(fitted, (1, 1)))
-    assert found.settings["min_answer_overlap"] == 0.4
+    assert found.half_settings["min_answer_overlap"] == 0.4
     assert (found.fitted_kills.rate, found.held_out_kills.rate, found.within) == (0.0, 1.0, False)
+    # What is recommended is fitted on all documents, of which that setting would kill half.
+    assert (found.settings["min_answer_overlap"], found.kills.rate) == (0.0, 0.0)
+
+
+def test_what_is_expected_elsewhere_knows_that_both_shares_are_of_few_rows() -> None:
+    clusters = [f"c{i}" for i in range(300)]
+    known = Resampling(clusters, 13)
+    hits = np.array([i % 10 == 0 for i in range(300)])
+    seen, few, many = (np.array([start <= i < end for i in range(300)]) for start, end in ((0, 100), (100, 120), (100, 300)))
+    # One in ten of 100 independent rows: the exact Beta-binomial bounds are 0 and 5 of 20, and 8 and 36 of 200.
+    assert known.predicted(hits, seen, few) == (0.0, 0.25)
+    low, high = known.predicted(hits, seen, many)
+    assert (low, high) == pytest.approx((0.045, 0.185), abs=0.011)
+    assert known.predicted(hits, seen, np.zeros(300, dtype=np.bool_)) is None
+
+
+def test_it_is_wider_where_rows_of_one_document_fall_together() -> None:
+    hits = np.array([i // 20 == 0 for i in range(300)])
+    seen, other = np.arange(300) < 200, np.arange(300) >= 200
+    apart = Resampling([f"c{i}" for i in range(300)], 13).predicted(hits, seen, other)
+    alike = Resampling([f"c{i // 20}" for i in range(300)], 13).predicted(hits, seen, other)
+    assert alike[1] > apart[1] + 0.05
 
 
 def test_vague_questions_are_never_let_through_by_a_recommendation() -> None:
