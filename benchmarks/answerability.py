@@ -23,13 +23,16 @@ import numpy.typing as npt
 import polars as pl
 
 from benchmarks.judge_alone import endpoint, judge_scores
-from benchmarks.sentence_match import Columns, best_sentences, vector_columns, word_columns
 from curate.filter.combined import FEATURES
 from curate.verify.checker import open_checker
+from curate.verify.dense import Dense
 from curate.verify.kept import Kept
 from curate.verify.ranks import Corpus, read_corpus
 from curate.verify.scoring import Scorer
+from curate.verify.sentence_checker import score_matrix
+from curate.verify.sentence_match import SCORES, best_sentences
 from curate.verify.support import negation_differs
+from pipelines.sentence_checker import fit_weights, rarity_of
 from schemas.settings import VerifySettings
 from schemas.training import CheckerSettings
 from train.binary import average_precision, best_cut, f1_at, roc_auc
@@ -38,8 +41,10 @@ from train.labelled import Labelled
 
 Scores = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+Columns = dict[str, Scores]
 
-COMBINED = "gates + checker + sentences"
+SENTENCES, BOTH = "sentence checker", "gates + sentence checker"
+COMBINED = "gates + sentence checker + cross-encoder"
 _GATES = (
     "word_overlap",
     "specific_words",
@@ -90,10 +95,14 @@ def benchmark(name: str, rows: Sequence[Labelled], headings: Sequence[str], opti
         systems = {title: _fixed(scores, bench) for title, scores in plain.items()}
         systems |= {f"gate: {title}": _fixed(-scores if title in _FAULTS else scores, bench) for title, scores in gates.items()}
         systems["gates"] = _weighed([gates], bench)
-        systems["sentences"] = _weighed([sentences], bench)
-        systems["gates + sentences"] = _weighed([gates, sentences], bench)
+        by_sentence = checker_scores(bench, _sentence_fit(bench, sentences))
+        systems[SENTENCES] = _crossed([{}], [by_sentence], bench)
+        systems[BOTH] = _crossed([gates], [by_sentence], bench)
         if not options.no_checker:
-            systems |= _with_checker(bench, gates, sentences)
+            by_pair = checker_scores(bench, _pair_scorer(bench))
+            systems["cross-encoder"] = _crossed([{}], [by_pair], bench)
+            systems["gates + cross-encoder"] = _crossed([gates], [by_pair], bench)
+            systems[COMBINED] = _crossed([gates], [by_sentence, by_pair], bench)
         judged = _judged(bench, systems)
     report = _report(bench, systems, plain) | judged
     report["seconds"] = round(time.monotonic() - started)
@@ -137,7 +146,7 @@ def gate_columns(rows: Sequence[Labelled], headings: Sequence[str]) -> Columns:
     ]
     found = Scorer(VerifySettings(), corpus, None, None).check(items)
     columns = {name: np.asarray([FEATURES[name](row) for row in found]) for name in _GATES}
-    evidence = best_sentences([row.question for row in rows], [row.passage for row in rows], 1)
+    evidence = [best_sentences(row.question, row.passage, 1) for row in rows]
     denied = [negation_differs(row.question, None, sentence) is True for row, sentence in zip(rows, evidence, strict=True)]
     return columns | {"negation_differs": np.asarray(denied, dtype=np.float64)}
 
@@ -170,18 +179,17 @@ class _Passages:
         return self.tables[table].height
 
 
-def _columns(bench: Bench) -> tuple[dict[str, Scores], Columns, Columns]:
+def _columns(bench: Bench) -> tuple[dict[str, Scores], Columns, Scores]:
     questions, passages = [row.question for row in bench.rows], [row.passage for row in bench.rows]
     gates = gate_columns(bench.rows, bench.headings)
-    vectors = vector_columns(questions, passages, bench.options.model)
-    words = word_columns(questions, passages)
+    sentences = sentence_scores(bench)
     plain = {
         "keep all": np.zeros(len(questions)),
-        "cosine": vectors["passage_cosine"],
+        "cosine": sentences[:, SCORES.index("passage_cosine")],
         "bm25 score": _bm25(questions, passages),
         "word overlap": gates["word_overlap"],
     }
-    return plain, gates, words | vectors
+    return plain, gates, sentences
 
 
 def _bm25(questions: Sequence[str], passages: Sequence[str]) -> Scores:
@@ -198,10 +206,24 @@ def _bm25(questions: Sequence[str], passages: Sequence[str]) -> Scores:
     return np.asarray(found)
 
 
-def _with_checker(bench: Bench, gates: Columns, sentences: Columns) -> dict[str, System]:
-    trained, held = checker_scores(bench, _pair_scorer(bench))
-    found = {"checker": _crossed([{}], (trained, held), bench), "gates + checker": _crossed([gates], (trained, held), bench)}
-    return found | {COMBINED: _crossed([gates, sentences], (trained, held), bench)}
+def sentence_scores(bench: Bench) -> Scores:
+    """What a sentence checker looks at, of each row [rows, scores]."""
+    with (
+        closing(Kept(bench.folder)) as kept,
+        closing(Dense(VerifySettings(dense_model=bench.options.model, device=bench.options.device), kept)) as dense,
+    ):
+        return score_matrix([(row.question, row.passage) for row in bench.rows], rarity_of(bench.rows), dense)
+
+
+def _sentence_fit(bench: Bench, matrix: Scores) -> Fit:
+    place = {id(row): number for number, row in enumerate(bench.rows)}
+
+    def fit(name: str, rows: Sequence[Labelled], wanted: Sequence[Labelled]) -> Scores:
+        del name
+        weights = fit_weights(matrix[[place[id(row)] for row in rows]], np.asarray([row.label for row in rows]))
+        return np.asarray([weights.probability(matrix[place[id(row)]].tolist()) for row in wanted])
+
+    return fit
 
 
 Fit = Callable[[str, Sequence[Labelled], Sequence[Labelled]], Scores]
@@ -261,8 +283,7 @@ def cropped(rows: Sequence[Labelled], sentences: int | None) -> Sequence[Labelle
     """Rows whose passage is its sentences that share most words with the question, in their order: a checker reads them sooner."""
     if sentences is None:
         return rows
-    texts = best_sentences([row.question for row in rows], [row.passage for row in rows], sentences)
-    return [replace(row, passage=text) for row, text in zip(rows, texts, strict=True)]
+    return [replace(row, passage=best_sentences(row.question, row.passage, sentences)) for row in rows]
 
 
 def _judged(bench: Bench, systems: Mapping[str, System]) -> dict[str, Any]:
@@ -293,10 +314,14 @@ def _weighed(parts: Sequence[Columns], bench: Bench) -> System:
     return _regressed(bench, lambda _: (matrix, matrix))
 
 
-def _crossed(parts: Sequence[Columns], checker: tuple[Scores, Scores], bench: Bench) -> System:
+def _crossed(parts: Sequence[Columns], checkers: Sequence[tuple[Scores, Scores]], bench: Bench) -> System:
     columns = [column for part in parts for column in part.values()]
-    trained, held = checker
-    return _regressed(bench, lambda fold: (np.column_stack([*columns, trained[fold]]), np.column_stack([*columns, held])))
+
+    def matrices(fold: int) -> tuple[Scores, Scores]:
+        trained = [scores[fold] for scores, _ in checkers]
+        return np.column_stack([*columns, *trained]), np.column_stack([*columns, *(held for _, held in checkers)])
+
+    return _regressed(bench, matrices)
 
 
 def _regressed(bench: Bench, matrices: Callable[[int], tuple[Scores, Scores]]) -> System:
@@ -351,7 +376,7 @@ def _report(bench: Bench, systems: Mapping[str, System], plain: Collection[str])
     gains = {
         name: {"mean": table[name]["roc_auc"] - table[best]["roc_auc"]}
         | dict(zip(("low", "high"), _interval(resampled[name] - resampled[best]), strict=True))
-        for name in ("gates", "checker", "gates + checker", "gates + sentences", COMBINED)
+        for name in ("gates", SENTENCES, BOTH, "cross-encoder", "gates + cross-encoder", COMBINED)
         if name in systems
     }
     return {

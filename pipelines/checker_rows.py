@@ -43,6 +43,10 @@ def train_on_sources(
         raise SettingsError("nothing to train on", where="train", next_step="name a build folder, or give --labelled FILE")
     rows = checker_rows(builds, labelled, settings.seed, progress)
     named = tuple(path.name for path in (*builds, *labelled))
+    if settings.kind == "sentences":
+        from pipelines.sentence_checker import train_sentence_checker
+
+        return train_sentence_checker(CheckerJob(rows, named, *target), settings, progress)
     return train_checker(CheckerJob(rows, named, *target), settings, progress)
 
 

@@ -41,8 +41,15 @@ class TrainSettings(Section):
 
 
 class CheckerSettings(Section):
-    """Questions with passages and labels in, a cross-encoder out that scores whether a passage answers a question."""
+    """Questions with passages and labels in, a checker out that scores whether a passage answers a question."""
 
+    kind: Literal["cross-encoder", "sentences"] = Field(
+        "cross-encoder",
+        description=(
+            "cross-encoder: reads question and passage together, wants a GPU and thousands of rows; sentences: weighs how the best sentence meets "
+            "the question, fitted in minutes on a CPU (of the settings below it uses dev_share, limit, seed and device)."
+        ),
+    )
     epochs: int = Field(2, ge=1, description="Passes over the training rows; the best one by dev ROC-AUC is kept.")
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
     batch_size: int = Field(16, ge=1, description="Rows a step.")

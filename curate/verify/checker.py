@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from curate.verify.kept import Kept, pair_sha256
 from curate.verify.models import free_memory, load_model, out_of_memory, weights_id
+from curate.verify.sentence_checker import SentenceChecker, is_sentence_checker
+from curate.verify.sentence_match import Rarity
 from schemas.errors import SettingsError
 from schemas.settings import VerifySettings
 
@@ -103,9 +105,13 @@ class Checker:
         return shares
 
 
-def open_checker(settings: VerifySettings, kept: Kept) -> Checker:
-    """The gate of `verify.checker`. Raises SettingsError when there is no such model; it is loaded when first needed."""
-    return Checker(settings, kept)
+def open_checker(settings: VerifySettings, kept: Kept, rarity: Rarity | None = None) -> Checker | SentenceChecker:
+    """The gate of `verify.checker`: a cross-encoder, or a sentence checker, which needs to know what is rare in the corpus.
+
+    Raises SettingsError when there is no such model; it is loaded when first needed.
+    """
+    folder = is_sentence_checker(settings.checker or "")
+    return Checker(settings, kept) if folder is None else SentenceChecker(folder, settings, kept, rarity or Rarity({}, 0))
 
 
 def entailed(id2label: dict[int, str]) -> int:

@@ -79,7 +79,7 @@ class Dense:
         done, total, width = 0, len(clusters), 0
         with tempfile.TemporaryFile(dir=self._kept.path.parent) as file:
             for texts in passages:
-                vectors = self._embedded("document", texts, partial(_told, progress, done, total))
+                vectors = self.embedded("document", texts, partial(_told, progress, done, total))
                 width = self._same_width(width, vectors)
                 try:
                     file.write(vectors.tobytes())
@@ -104,9 +104,9 @@ class Dense:
         return found
 
     def _places(self, questions: Sequence[str], own: Sequence[Own]) -> list[DensePlace]:
-        queries = self._embedded("query", questions)
+        queries = self.embedded("query", questions)
         altered = [target.passage for target in own if target.passage is not None]
-        vectors = iter(self._embedded("document", altered)) if altered else iter(())
+        vectors = iter(self.embedded("document", altered)) if altered else iter(())
         scores: list[float] = []
         best: list[float] = []
         copies = [self._copies(target.position) for target in own]
@@ -146,7 +146,7 @@ class Dense:
             np.maximum(other, block.max(axis=1), out=other)
         return above, other
 
-    def _embedded(self, kind: Kind, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> Vectors:
+    def embedded(self, kind: Kind, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> Vectors:
         """Unit vectors [texts, dimensions]; those that are not kept are computed, shortest first, and kept block by block."""
         key = f"dense 1 {kind} {self._weights}"
         known = self._kept.vectors(key, texts)

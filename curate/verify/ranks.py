@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,8 @@ class Corpus:
     position_of: dict[str, int]
     common: frozenset[str]
     """Stems that stand in more than a quarter of the chunks."""
+    stem_counts: Mapping[str, int]
+    """In how many chunks each stem stands."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def read_corpus(reader: Reader) -> Corpus:
     # A chunk without a cluster (there should be none) is its own.
     order = [cluster_of.setdefault(chunk_id, -1 - position) for chunk_id, position in position_of.items()]
     clusters = np.array(order, dtype=np.int64)
-    return Corpus(index, clusters, _members(clusters), cluster_of, position_of, common_stems(counts, len(order)))
+    return Corpus(index, clusters, _members(clusters), cluster_of, position_of, common_stems(counts, len(order)), counts)
 
 
 def _passages(reader: Reader, position_of: dict[str, int], counts: Counter[str]) -> Iterator[list[str]]:

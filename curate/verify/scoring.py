@@ -22,6 +22,7 @@ from schemas.settings import VerifySettings
 if TYPE_CHECKING:
     from curate.verify.checker import Checker
     from curate.verify.dense import Dense
+    from curate.verify.sentence_checker import SentenceChecker
 
 Item = dict[str, Any]
 """A question to be scored: question_id, chunk_id, question, style, answer, evidence; `text`, `passage` and `headings` of its chunk, `others`
@@ -39,7 +40,7 @@ class Scorer:
     settings: VerifySettings
     corpus: Corpus
     dense: Dense | None
-    checker: Checker | None
+    checker: Checker | SentenceChecker | None
 
     def check(self, items: Sequence[Item]) -> list[Item]:
         """A row of `checks` for each item, without the judge."""
@@ -89,6 +90,7 @@ def open_scorer(context: Context, progress: Callable[[int, int | None], None] | 
         yield Scorer(settings, corpus, None, None)
         return
     from curate.verify.kept import Kept
+    from curate.verify.sentence_match import Rarity
 
     with Kept(Path(context.folder)) as kept, ExitStack() as opened:
         dense = checker = None
@@ -100,7 +102,9 @@ def open_scorer(context: Context, progress: Callable[[int, int | None], None] | 
         if settings.checker is not None:
             from curate.verify.checker import open_checker
 
-            checker = opened.enter_context(closing(open_checker(settings, kept)))
+            checker = opened.enter_context(
+                closing(open_checker(settings, kept, Rarity(corpus.stem_counts, len(corpus.clusters))))
+            )
         yield Scorer(settings, corpus, dense, checker)
 
 

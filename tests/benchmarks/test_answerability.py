@@ -24,7 +24,7 @@ from benchmarks.answerability import (
     some,
 )
 from benchmarks.judge_alone import judge_scores
-from benchmarks.sentence_match import best_sentences, word_columns
+from curate.verify.sentence_match import SCORES
 from train.labelled import Labelled
 
 PASSAGE = "The dam of Orsk was built in 1934. It never failed. A mill in Uralsk burned down in 1951."
@@ -99,26 +99,12 @@ def test_gates_are_those_of_the_product() -> None:
     assert gate_columns(found[1:2], ["Torun"])["unsupported_names"].tolist() == [0]
 
 
-def test_best_sentences() -> None:
-    questions = ["When did the mill burn down?", "Who built the dam?"]
-    assert best_sentences(questions, [PASSAGE] * 2, 1) == [
-        "A mill in Uralsk burned down in 1951.",
-        "The dam of Orsk was built in 1934.",
-    ]
+def test_cropped_passages_keep_their_best_sentences() -> None:
     row = Labelled("When did the mill of Orsk burn?", PASSAGE, 1, "g")
     assert [one.passage for one in cropped([row], 2)] == [
         "The dam of Orsk was built in 1934. A mill in Uralsk burned down in 1951."
     ]
     assert cropped([row], None) == [row]
-
-
-def test_word_columns() -> None:
-    columns = word_columns(["Why did the dam of Orsk never burn in 1900?", "Was the dam of Orsk built?"], [PASSAGE] * 2)
-    assert columns["passage_missing"].tolist() == [1, 0]
-    assert columns["sentence_share"][1] == pytest.approx(1.0)
-    assert columns["denial_differs"].tolist() == [1, 0]
-    assert columns["numbers_not_in_passage"].tolist() == [1, 0]
-    assert columns["years_left"].tolist() == [1, 1]
 
 
 def test_the_judge_is_asked_once(tmp_path: Path) -> None:
@@ -164,15 +150,15 @@ def test_the_whole_run_without_checkers(
 ) -> None:
     from benchmarks import answerability
 
-    def vectors(questions: Sequence[str], passages: Sequence[str], model: str) -> dict[str, np.ndarray]:
-        del passages, model
-        return {"passage_cosine": np.array([float(question.endswith(("1", "3"))) for question in questions])}
+    def scores(bench: answerability.Bench) -> np.ndarray:
+        right = [float(row.question.endswith(("1", "3"))) for row in bench.rows]
+        return np.array([[value] * len(SCORES) for value in right])
 
-    monkeypatch.setattr(answerability, "vector_columns", vectors)
+    monkeypatch.setattr(answerability, "sentence_scores", scores)
     options = parser_of("", folds=3, rows=None).parse_args(["--data", ".", "--model", "m", "--no-checker", "--draws", "100"])
     answerability.benchmark("toy", rows(), [""] * 36, options)
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (report["rows"], report["answerable"], report["groups"], report["best_baseline"]) == (36, 18, 9, "cosine")
     assert report["systems"]["cosine"] == {"roc_auc": 1.0, "average_precision": 1.0, "f1": 1.0, "low": 1.0, "high": 1.0}
     assert report["systems"]["keep all"]["roc_auc"] == 0.5
-    assert report["gains"]["gates"]["mean"] < 0 == report["gains"]["gates + sentences"]["mean"]
+    assert report["gains"]["gates"]["mean"] < 0 == report["gains"]["gates + sentence checker"]["mean"]

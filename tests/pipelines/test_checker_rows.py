@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from curate.store import open_store
 from pipelines.checker_rows import planted_rows
+from pipelines.cli import main
 from schemas.errors import StoreError
 from tests.pipelines.conftest import run_curate
 
@@ -118,3 +120,32 @@ def test_what_the_command_refuses(tmp_path: Path, arguments: list[str], says: st
     expect = 3 if "none.csv" in arguments else 2
     assert says in run_curate("train", *arguments, "--out", "m", "--model", "x", cwd=tmp_path, expect=expect).stderr
     assert not (tmp_path / "m").exists()
+
+
+def labelled_file(path: Path) -> Path:
+    """Six documents: a question of each of two passages with its own passage (answered) and with the other one (not)."""
+    lines = []
+    for number in range(6):
+        about = [f"The w{number * 4 + i} dam was built near w{number * 4 + i + 1}. It is old." for i in (0, 2)]
+        for asked, held in ((0, 0), (1, 1), (0, 1), (1, 0)):
+            question = f"what was built near w{number * 4 + asked * 2 + 1}?"
+            lines.append({"question": question, "passage": about[held], "label": int(asked == held), "document": f"d{number}"})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_sentence_checker_is_fitted_from_the_command_line_and_found_again(encoder: Path, tmp_path: Path) -> None:
+    labelled = labelled_file(tmp_path / "labelled.jsonl")
+    command = ["train", "--task", "checker", "--labelled", str(labelled), "--model", str(encoder), "--set", "kind=sentences"]
+    run = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "checker"), "--set", "dev_share=0.3", "--json"])
+    assert run.exit_code == 0, run.output
+    found = json.loads(run.stdout)
+    assert (found["train_rows"]["answerable"], found["dev_rows"]["answerable"], found["dev"]["roc_auc"]) == (8, 4, 1.0)
+    assert {path.name for path in (tmp_path / "checker").iterdir()} == {"encoder", "sentence_checker.json", "training.json"}
+    weights = json.loads((tmp_path / "checker" / "sentence_checker.json").read_text())["weights"]
+    assert weights["passage_share"] > 0 > weights["passage_missing"]
+    assert not (tmp_path / "checker.partial").exists()
+    again = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "checker"), "--set", "dev_share=0.3"])
+    assert "already trained: nothing to do" in again.stdout
+    other = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "checker"), "--set", "dev_share=0.5"])
+    assert (other.exit_code, "the folder holds something else" in other.output) == (2, True)
