@@ -52,7 +52,7 @@ def server() -> Iterator[ScriptedServer]:
 def build(
     server_url: str, documents: Path, out: Path, *sets: str, until: str = "export", expect: int = 0
 ) -> CompletedProcess[str]:
-    role = [f"base_url={server_url}", "model=m", "api_key_env=CHAT_TOKEN", "timeout_s=1"]
+    role = [f"base_url={server_url}", "model=m", "api_key_env=CHAT_TOKEN", "timeout_s=2"]
     wanted = [*(f"llm.generator.{one}" for one in role), "generate.extractive=false", *sets]
     arguments = [part for one in wanted for part in ("--set", one)]
     return run_curate("build", documents, "--out", out, "--until", until, *arguments, cwd=out.parent, expect=expect)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from curate.llm.scripted import ScriptedServer, fabricated
+from curate.llm.scripted import ScriptedServer, fabricated, is_judge_request
 from pipelines.look import sql
 from pipelines.runner import Build, run_build
 from schemas.settings import load_settings
@@ -56,6 +57,10 @@ def test_one_more_document_asks_for_its_chunks_alone_and_the_judge_costs_no_ques
     after = sql(build.folder, "SELECT question_id FROM questions ORDER BY 1")
     added = {row["question_id"] for row in after} - {row["question_id"] for row in before}
     assert len(after) - len(before) == len(added) > 0
-    judged = load_settings(None, [*sets, "llm.judge.model=other", "llm.judge.temperature=0"])
+    judged = load_settings(None, [*sets, f"llm.judge.base_url={server.url}", "llm.judge.model=other"])
     run_build(replace(build, settings=judged, force=("generate",)))
+    roles = Counter("judge" if is_judge_request(body) else "generator" for body in server.history)
+    assert (roles["generator"], roles["judge"] > 0) == (0, True)
+    assert asked(server) == roles["judge"]
+    run_build(replace(build, settings=judged, force=("generate", "verify")))
     assert asked(server) == 0
