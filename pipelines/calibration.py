@@ -28,7 +28,7 @@ from schemas.tables import TABLES, polars_schema
 
 FOLDER = "calibration"
 FIGURES, SETTINGS_FILE, PLANTED = "calibration.json", "settings.toml", "planted.parquet"
-FORMAT = 1
+FORMAT = 2
 READS = ("questions", "chunks", "chunk_clusters")
 _JUDGED = ("llm.judge", "verify.judge_prompt")
 

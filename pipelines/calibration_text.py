@@ -83,6 +83,7 @@ def _by_kind(found: Values) -> Iterator[str]:
         ("kills_of_unplanted", "unplanted rows (upper bound)"),
         ("kills_of_sound", "those that pass the rules"),
         ("false_kills_of_labelled_good", "rows labelled good"),
+        ("caught_of_labelled_bad", "caught: rows labelled bad"),
     ):
         killed = [found["combined"][name]["all"][key] for name in names]
         if killed[0]["of"]:

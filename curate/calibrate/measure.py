@@ -34,6 +34,8 @@ class Measured:
     """Of the originals that pass the rules of form, language and evidence."""
     false_kills: Rate
     """Of the rows that people called good."""
+    bad_caught: Rate
+    """Of the rows that people rejected."""
 
     def values(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -43,6 +45,7 @@ class Measured:
             "kills_of_unplanted": self.kills.values(),
             "kills_of_sound": self.sound_kills.values(),
             "false_kills_of_labelled_good": self.false_kills.values(),
+            "caught_of_labelled_bad": self.bad_caught.values(),
         }
 
 
@@ -57,6 +60,7 @@ def measured(hits: Flags, sample: Sample, resampling: Resampling, among: Flags |
         kills=resampling.rate(hits, sample.originals & rows),
         sound_kills=resampling.rate(hits, sample.sound & rows),
         false_kills=resampling.rate(hits, sample.good & rows),
+        bad_caught=resampling.rate(hits, sample.bad & rows),
     )
 
 

@@ -72,6 +72,8 @@ class Sample:
     """Those that all rules of form, language and evidence keep: faults were planted into these."""
     good: Flags
     """Questions that people called good, in the sample or beside it."""
+    bad: Flags
+    """Those that people rejected: faults that nobody planted."""
     kinds: dict[str, Flags]
     """Planted rows of each kind."""
     together: list[Reason | None]
@@ -143,6 +145,7 @@ def take_sample(context: Context, scorer: Scorer, wanted: Wanted, progress: Prog
         originals=_marked(rows, {row["question_id"] for row in drawn}),
         sound=_marked(rows, {row["question_id"] for row in sound}),
         good=_marked(rows, {key for key, label in wanted.labels.items() if label.label == "accept"}),
+        bad=_marked(rows, {key for key, label in wanted.labels.items() if label.label == "reject"}),
         kinds={kind: np.array([row.get("kind") == kind for row in rows], dtype=np.bool_) for kind in wanted.kinds},
         together=[together.get(row["question_id"]) for row in rows],
         skipped=planting.skipped,

@@ -46,7 +46,9 @@ def row(number: int, **values: Any) -> Row:
     return BASE | named | home | {"cluster_id": f"cluster {number % 20}"} | values
 
 
-def sample_of(rows: Sequence[Row], good: Callable[[Row], bool] = lambda row: False) -> Sample:
+def sample_of(
+    rows: Sequence[Row], good: Callable[[Row], bool] = lambda row: False, bad: Callable[[Row], bool] = lambda row: False
+) -> Sample:
     kinds = sorted({one["kind"] for one in rows if "kind" in one})
     plain = np.array(["kind" not in one for one in rows])
     rules = open_gates(FilterSettings())
@@ -55,6 +57,7 @@ def sample_of(rows: Sequence[Row], good: Callable[[Row], bool] = lambda row: Fal
         originals=plain,
         sound=plain,
         good=np.array([good(one) for one in rows]),
+        bad=np.array([bad(one) for one in rows]),
         kinds={kind: np.array([one.get("kind") == kind for one in rows]) for kind in kinds},
         together=[None] * len(rows),
         skipped=dict.fromkeys(kinds, 0),
@@ -108,7 +111,9 @@ def test_rates_by_kind_and_of_the_rest() -> None:
         row(5, kind="changed_number"),
         row(6, kind="statement", question_form=False),
     ]
-    sample = sample_of(rows, good=lambda one: one["question"] in ("Question 1?", "Question 2?"))
+    sample = sample_of(
+        rows, lambda one: one["question"] in ("Question 1?", "Question 2?"), lambda one: one["question"] == "Question 3?"
+    )
     failed = sample.failed(FilterSettings())
     found = measured(stopped(failed), sample, resampling(sample))
     assert {kind: (rate.count, rate.of) for kind, rate in found.caught.items()} == {"changed_number": (1, 2), "statement": (1, 1)}
@@ -116,6 +121,7 @@ def test_rates_by_kind_and_of_the_rest() -> None:
     assert (found.kills.count, found.kills.of) == (2, 3)
     assert (found.sound_kills.count, found.sound_kills.of) == (1, 2)
     assert (found.false_kills.count, found.false_kills.of) == (1, 2)
+    assert (found.bad_caught.count, found.bad_caught.of) == (1, 1)
     gates = gate_rates(failed, sample, resampling(sample))
     assert {reason: rate.kills.count for reason, rate in gates.items()} == {
         Reason.QUESTION_MALFORMED: 1,
@@ -436,6 +442,7 @@ def test_labelled_rows_are_measured_but_weigh_no_more_than_the_rest(store: Store
     sample = taken(context_of(store, [*ORIGINALS, LATE]), Wanted(rows=2, labels=labels))
     assert int(sample.originals.sum()) == 2
     assert questions_of(sample, sample.good) == {NESTS["question"]}
+    assert questions_of(sample, sample.bad) == {LATE["question"]}
     assert LATE["question_id"] not in {one.get("original_id") for one in sample.rows}
 
 

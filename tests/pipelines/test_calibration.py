@@ -208,6 +208,7 @@ def test_labelled_rows_give_the_false_kill_rate(build: Path) -> None:
     assert (found["rows"]["labelled_good"], found["rows"]["labelled_bad"]) == (40, 1)
     assert found["thresholds"]["false_kills_counted_on"] == "labelled_good"
     assert found["combined"]["used"]["all"]["false_kills_of_labelled_good"]["of"] == 40
+    assert found["combined"]["used"]["all"]["caught_of_labelled_bad"]["of"] == 1
     planted = pl.read_parquet(build / "calibration" / "planted.parquet")
     assert keys[40] not in set(planted["original_id"])
     assert any(line.startswith("rows labelled good") for line in calibration_lines(found, "b"))
