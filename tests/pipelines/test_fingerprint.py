@@ -51,6 +51,17 @@ def test_differences_are_named_as_the_user_knows_them() -> None:
     assert differences(old, old) == []
 
 
+def test_a_section_that_counts_only_where_a_value_is_set() -> None:
+    judged = stage(settings=("verify",), settings_if={"llm.judge.model": ("filter",)})
+
+    def digest(*sets: str) -> str:
+        return fingerprint(judged, load_settings(None, sets), {}).digest()
+
+    assert digest() == digest("filter.min_question_words=5")
+    assert digest("llm.judge.model=m") != digest("llm.judge.model=m", "filter.min_question_words=5")
+    assert digest("llm.judge.model=m") != digest()
+
+
 def test_it_survives_json() -> None:
     old = fingerprint(stage(libraries=("duckdb", "no-such-library")), Settings(), {"documents": "1"})
     assert Fingerprint.from_json(old.to_json()) == old
