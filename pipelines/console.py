@@ -121,7 +121,8 @@ def checker_lines(result: CheckerResult, out: str) -> list[str]:
         lines.append(
             f"{name}: {rows['answerable']:,} answerable and {rows['unanswerable']:,} unanswerable rows of {rows['documents']:,} documents"
         )
-    lines.append(f"{result.steps:,} steps on {result.device} ({result.precision}), {result.seconds:.0f} s")
+    steps = f"{result.steps:,} steps on {result.device} ({result.precision})" if result.steps else "fitted"
+    lines.append(f"{steps}, {result.seconds:.0f} s")
     if result.dev is not None and result.threshold is not None:
         lines.append(f"dev: ROC-AUC {result.dev['roc_auc']:.4f}, average precision {result.dev['average_precision']:.4f}")
         lines.append(f"recommended threshold: {result.threshold:.4f} (F1 {result.dev['f1']:.4f})")

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from curate.verify.dense import Dense
 from curate.verify.kept import Kept
-from curate.verify.models import load_model, weights_id
+from curate.verify.models import load_model, silenced, weights_id
 from curate.verify.sentence_checker import ENCODER, FILE, Weights, score_matrix
 from curate.verify.sentence_match import SCORES, Rarity, stems_of
 from schemas.errors import InputError, SettingsError
@@ -53,7 +53,9 @@ def train_sentence_checker(job: CheckerJob, settings: CheckerSettings, progress:
     encoder = partial / ENCODER
     if not encoder.is_dir():
         progress("load", 0, None)
-        load_model("SentenceTransformer", job.model, "--model", settings.device).save(str(partial / "unfinished"))
+        model = load_model("SentenceTransformer", job.model, "--model", settings.device)
+        with silenced("--model"):
+            model.save(str(partial / "unfinished"))
         (partial / "unfinished").rename(encoder)
     rows = [*data.train, *data.dev]
     rarity = rarity_of(rows)
