@@ -29,6 +29,7 @@ _TIMED = {
     "question_unrelated": "word_overlap",
     "passage_not_found": "bm25_rank",
     "other_passage_fits_better": "bm25_rank",
+    "other_passage_answers": "bm25_rank",
 }
 """Gate → the check whose time is its cost."""
 

@@ -74,8 +74,8 @@ def planted_rows(build: Path, seed: int) -> list[Labelled]:
     pairs = {(row["question"], row["passage"]) for row in questions}
     good = [_labelled(row, 1, row["cluster_id"]) for row in questions]
     # A fault in the answer alone cannot be seen by a checker, which reads question and passage.
-    shown = [row for row in planted if (row["question"], row["passage"]) not in pairs]
-    return [*good, *(_labelled(row, 0, cluster[row["original_id"]]) for row in shown)]
+    shown = {said: row for row in planted if (said := (row["question"], row["passage"])) not in pairs}
+    return [*good, *(_labelled(row, 0, cluster[row["original_id"]]) for row in shown.values())]
 
 
 def _labelled(row: Mapping[str, Any], label: int, group: str) -> Labelled:

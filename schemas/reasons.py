@@ -93,6 +93,7 @@ class Reason(StrEnum):
     ANSWER_NOT_IN_CHUNK = "answer_not_in_chunk", "too few words of the answer stand in the chunk (`filter.min_answer_overlap`)"
     PASSAGE_NOT_FOUND = "passage_not_found", "no search with the question finds its passage by `filter.max_round_trip_rank`"
     OTHER_PASSAGE_FITS_BETTER = "other_passage_fits_better", "another passage fits the question better than its own"
+    OTHER_PASSAGE_ANSWERS = "other_passage_answers", "another passage fits question and answer together better than its own"
     QUESTION_TOO_EASY = "question_too_easy", "its passage leads all others by more than `filter.max_margin`"
     CHECKER_SCORE_LOW = "checker_score_low", "the checker's score is below `filter.min_checker_score`"
     COMBINED_SCORE_LOW = "combined_score_low", "the fitted decision's score is below its threshold"

@@ -169,6 +169,8 @@ class Checks(Table):
     """The evidence quote stands in the chunk; null when the question has none."""
     evidence_words: int = pa.Field(nullable=True, ge=0)
     """Words of the evidence quote, counted like those of the question; null when the question has none."""
+    answered_under_heading: bool = pa.Field(nullable=True)
+    """The quote is a heading above the chunk, and the answer's content words, four or more, all stand in the chunk: as good as a quote."""
     evidence_start: int = pa.Field(nullable=True, ge=0)
     """Where the quote, or its first part, begins in the chunk's text; null when it was not found."""
     evidence_end: int = pa.Field(nullable=True, ge=1)
@@ -183,6 +185,8 @@ class Checks(Table):
     """Share of the answer's content words that stand in the chunk; null without an answer."""
     bm25_margin: float = pa.Field(nullable=True, in_range={"min_value": -1.0, "max_value": 1.0})
     """BM25 score of the own chunk minus that of the best other one (near-copies apart), over the larger; null when neither has any."""
+    bm25_answer_margin: float = pa.Field(nullable=True, in_range={"min_value": -1.0, "max_value": 1.0})
+    """The same when question and answer are searched together; null without an answer."""
     dense_rank: int = pa.Field(nullable=True, ge=1)
     """Rank of the own chunk (or a near-copy) under `verify.dense_model`; null without one."""
     dense_score: float = pa.Field(nullable=True, in_range={"min_value": -1.0, "max_value": 1.0})

@@ -78,16 +78,18 @@ def calibrate(context: Context, wanted: Wanted, progress: Progress) -> Calibrati
 def _best_fit(
     sample: Sample, settings: FilterSettings, tuned: FilterSettings, target: float
 ) -> tuple[FilterSettings, tuple[Fitted, Fitted]]:
-    """The fitted decision beside the rules as they are set, or beside those recommended for thresholds: what catches more, under the same target."""
+    """The fitted decision beside the rules that let it catch the most under the same target: those as set, those recommended for thresholds, or
+    the latter with one that is weighed among the scores instead."""
     plain = tuned.model_copy(update={name: getattr(settings, name) for name in RULES})
-    tries = [(beside, fit_both(sample, beside, target)) for beside in (plain, tuned)]
+    weighed = [tuned.model_copy(update={name: False}) for name in ("names", "negation") if getattr(tuned, name)]
+    tries = [(beside, fit_both(sample, beside, target)) for beside in (plain, tuned, *weighed)]
     caught = [_mean_caught(sample, _with_fitted(sample, beside, fitted)) for beside, fitted in tries]
     return tries[caught.index(max(caught))]
 
 
 def _mean_caught(sample: Sample, failed: Failed) -> float:
     hits = stopped(failed)
-    rates = [float(hits[kind].mean()) for kind in sample.kinds.values() if kind.any()]
+    rates = [float(hits[kind].mean()) for kind in (*sample.kinds.values(), sample.bad) if kind.any()]
     return round(sum(rates) / len(rates), 6) if rates else 0.0
 
 
@@ -132,7 +134,7 @@ def _notes(sample: Sample, found: Recommendation, context: Context) -> list[str]
     llm = sample.origins.get("llm", 0)
     notes = [
         "Kill rates on unplanted rows are upper bounds: some of those rows are really bad.",
-        "Gates on searches (passage_not_found, other_passage_fits_better, question_too_easy, question_unrelated) decide on train questions "
+        "Gates on searches (passage_not_found, other_passage_fits_better, other_passage_answers, question_too_easy, question_unrelated) decide on train questions "
         "alone and are measured on those.",
         "A near passage may answer the question after all, and so may what is left of a passage: their catch rates have a ceiling below 1.",
     ]

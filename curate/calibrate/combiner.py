@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,23 @@ from schemas.settings import CombinerSettings, FilterSettings
 Matrix = npt.NDArray[np.float64]
 
 BETTER_HIGH = frozenset(
-    ("word_overlap", "specific_words", "answer_overlap", "bm25_margin", "dense_score", "dense_margin", "checker_score")
+    (
+        "word_overlap",
+        "specific_words",
+        "answer_overlap",
+        "bm25_margin",
+        "bm25_answer_margin",
+        "dense_score",
+        "dense_margin",
+        "checker_score",
+    )
 )
 BETTER_LOW = frozenset(("unsupported_numbers", "unsupported_names", "negation_differs", "bm25_rank", "dense_rank"))
 """Which way a score must point; scores that point nowhere (the length of a question) are not used: planting leaves them as they are. Planted answers are cut from their passages, so that a regression left alone would learn to mistrust answers
 that stand there: a score that comes out with the wrong sign is left out."""
+LABELLED_BAD = "labelled_bad"
+FEWEST_LABELLED = 10
+"""With fewer rows that people rejected, these are no kind of their own; with fewer good ones of dev and test, those of train help."""
 FOLDS = 5
 DIGITS = 6
 INSTALL = 'pip install "curate-embeddings[calibrate]"'
@@ -48,7 +60,7 @@ class Fitted:
     @property
     def stops(self) -> Flags:
         """Rows that it rejects."""
-        return self.rows & (np.nan_to_num(self.probabilities, nan=1.0) < self.settings.threshold)
+        return _below(self, self.settings.threshold)
 
     def values(self) -> dict[str, Any]:
         """As JSON shows it."""
@@ -72,10 +84,8 @@ def fit_both(sample: Sample, settings: FilterSettings, target: float) -> tuple[F
             next_step="run it without --fit, or build with a language model (llm.generator.model)",
         )
     without = tuple(name for name in _features(sample) if name not in SEARCH_FEATURES)
-    return (
-        _fitted(sample, (usable & sample.searched, llm & sample.searched), _features(sample), target),
-        _fitted(sample, (usable, llm), without, target),
-    )
+    searched, unsearched = _fitted(sample, usable & sample.searched, _features(sample)), _fitted(sample, usable, without)
+    return _with_thresholds(sample, (searched, unsearched), llm, int(target * int((_mild(sample) & llm).sum()) + 1e-9))
 
 
 def _features(sample: Sample) -> tuple[str, ...]:
@@ -84,10 +94,56 @@ def _features(sample: Sample) -> tuple[str, ...]:
     return tuple(name for name in FEATURES if name in BETTER_HIGH | BETTER_LOW and name not in missing)
 
 
-def _fitted(sample: Sample, scope: tuple[Flags, Flags], names: Sequence[str], target: float) -> Fitted:
-    """`scope`: the rows that are left to decide on, and all those whose false kills count, the ones by other rules included."""
-    rows, counted = scope
+def _mild(sample: Sample) -> Flags:
+    """The rows whose rejection is a false kill: those that people called good, if there are enough."""
+    return sample.good if int(sample.good.sum()) >= FEWEST else sample.sound
+
+
+def _faults(sample: Sample, rows: Flags) -> dict[str, Flags]:
+    """Planted rows of each kind that a score can find, and what people rejected as one kind more, where there is enough of it."""
     kinds = {kind: flags & rows for kind, flags in sample.kinds.items() if kind in UNTRUE and (flags & rows).any()}
+    rejected = sample.bad & rows
+    return {**kinds, LABELLED_BAD: rejected} if int(rejected.sum()) >= FEWEST_LABELLED else kinds
+
+
+def _with_thresholds(sample: Sample, pair: tuple[Fitted, Fitted], counted: Flags, most: int) -> tuple[Fitted, Fitted]:
+    """Both decisions with the thresholds that together catch the most and kill no more than `most` of the counted mild rows.
+
+    What other rules kill of those counts, too. The first decides on train questions, the second on all others.
+    """
+    first, second = pair
+    mild = _mild(sample) & counted
+    left = most - int((mild & ~second.rows).sum())
+    faults = _faults(sample, counted)
+    # The second decides on questions of dev and test alone; where those are few, all questions tell where its threshold belongs.
+    beside = mild & second.rows & ~sample.searched
+    few = int(beside.sum()) < FEWEST_LABELLED
+    if few:
+        beside = mild & second.rows
+    share = left / max(1, int(mild.sum()))
+    tries = []
+    for one in range(max(left, 0) + 1):
+        cut = _threshold(first.probabilities[mild & first.rows], one)
+        rest = left - int((first.probabilities[mild & first.rows] < cut).sum())
+        other = _threshold(second.probabilities[beside], int(share * int(beside.sum())) if few else rest)
+        hits = np.where(sample.searched, _below(first, cut), _below(second, other))
+        caught = float(np.mean([hits[flags].mean() for flags in faults.values()])) if faults else 0.0
+        tries.append((round(caught, 9), -one, cut, other))
+    _, _, cut, other = max(tries)
+    return _at(first, cut), _at(second, other)
+
+
+def _below(fitted: Fitted, threshold: float) -> Flags:
+    return fitted.rows & (np.nan_to_num(fitted.probabilities, nan=1.0) < threshold)
+
+
+def _at(fitted: Fitted, threshold: float) -> Fitted:
+    return replace(fitted, settings=fitted.settings.model_copy(update={"threshold": threshold}))
+
+
+def _fitted(sample: Sample, rows: Flags, names: Sequence[str]) -> Fitted:
+    """A decision on `rows`, those that other rules leave, with a threshold of 0."""
+    kinds = _faults(sample, rows)
     planted = np.any([*kinds.values()], axis=0) if kinds else np.zeros(len(rows), dtype=np.bool_)
     chosen = (sample.sound & rows) | planted
     weights = _weights(sample.sound & rows, kinds)
@@ -96,12 +152,9 @@ def _fitted(sample: Sample, scope: tuple[Flags, Flags], names: Sequence[str], ta
     told = [i for i in range(len(names)) if np.ptp(matrix[chosen, i]) > 1e-9]
     names, matrix = [names[i] for i in told], matrix[:, told]
     probabilities = _out_of_fold(sample, chosen, rows, (matrix, weights, names))
-    labelled = int(sample.good.sum()) >= FEWEST and bool((sample.good & rows).any())
-    mild = (sample.good if labelled else sample.sound) & counted
-    threshold = _threshold(probabilities[mild & rows], int(target * int(mild.sum()) + 1e-9) - int((mild & ~rows).sum()))
     whole = _regression(matrix[chosen], (sample.sound & rows)[chosen], weights[chosen], names)
     return Fitted(
-        settings=whole.model_copy(update={"threshold": threshold}),
+        settings=whole,
         rows=rows,
         probabilities=probabilities,
         auc=_auc((sample.sound & rows)[chosen], probabilities[chosen], weights[chosen]),

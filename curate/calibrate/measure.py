@@ -15,7 +15,13 @@ from curate.filter.gates import GATES
 from schemas.reasons import Reason
 
 SEARCH_GATES = frozenset(
-    (Reason.PASSAGE_NOT_FOUND, Reason.OTHER_PASSAGE_FITS_BETTER, Reason.QUESTION_TOO_EASY, Reason.QUESTION_UNRELATED)
+    (
+        Reason.PASSAGE_NOT_FOUND,
+        Reason.OTHER_PASSAGE_FITS_BETTER,
+        Reason.OTHER_PASSAGE_ANSWERS,
+        Reason.QUESTION_TOO_EASY,
+        Reason.QUESTION_UNRELATED,
+    )
 )
 """Gates on searches: they decide on train questions alone, and are measured on those."""
 TOGETHER = (Reason.QUESTION_NEAR_DUPLICATE, Reason.ANCHOR_AMBIGUOUS, Reason.ANCHOR_IN_OTHER_SPLIT)

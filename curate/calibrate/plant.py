@@ -22,6 +22,7 @@ PLANTS: dict[str, Plant] = {
     "wrong_passage_random": wrong_passage.from_anywhere,
     "wrong_passage_near": wrong_passage.nearest,
     "wrong_passage_same_document": wrong_passage.from_same_document,
+    "wrong_passage_answered": wrong_passage.answered,
     "answer_removed": wrong_passage.answer_removed,
     "changed_number": wrong_fact.changed_number,
     "swapped_entity": wrong_fact.swapped_entity,
@@ -33,14 +34,15 @@ PLANTS: dict[str, Plant] = {
     "off_language": foreign.off_language,
 }
 KINDS = tuple(PLANTS)
-WRONG_PASSAGE = ("wrong_passage_random", "wrong_passage_near", "wrong_passage_same_document")
+WRONG_PASSAGE = ("wrong_passage_random", "wrong_passage_near", "wrong_passage_same_document", "wrong_passage_answered")
 UNTRUE = (*WRONG_PASSAGE, "answer_removed", "changed_number", "swapped_entity", "negation")
 """Kinds that read well and are not true of their passage: what scores, not rules of form, must find."""
 
 MEANING: dict[str, str] = {
-    "wrong_passage_random": "beside a passage of another document, quote and answer taken from it",
+    "wrong_passage_random": "beside a passage of another document, a quote taken from it",
     "wrong_passage_near": "beside the passage that BM25 finds best for it, its own apart",
     "wrong_passage_same_document": "beside another passage of its document",
+    "wrong_passage_answered": "beside the passage that BM25 finds best for it, quote and answer taken from it",
     "answer_removed": "its evidence cut out of the passage, another sentence quoted",
     "changed_number": "a number of question or answer changed",
     "swapped_entity": "a name of question or answer exchanged for one of another document",

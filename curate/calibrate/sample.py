@@ -36,6 +36,7 @@ SCORE_GATES_OFF: dict[str, Any] = {
     "min_answer_overlap": 0.0,
     "max_round_trip_rank": None,
     "min_bm25_margin": None,
+    "min_bm25_answer_margin": None,
     "min_dense_margin": None,
     "min_checker_score": None,
     "decision": "thresholds",

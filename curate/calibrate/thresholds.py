@@ -49,6 +49,7 @@ KNOBS: tuple[Knob, ...] = (
             *({"min_bm25_margin": a, "min_dense_margin": b} for a in _MARGINS[::2] for b in _COSINES[::2]),
         ),
     ),
+    Knob(Reason.OTHER_PASSAGE_ANSWERS, _steps("min_bm25_answer_margin", _MARGINS)),
     Knob(
         Reason.CHECKER_SCORE_LOW,
         _steps("min_checker_score", (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)),

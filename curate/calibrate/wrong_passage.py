@@ -1,6 +1,7 @@
 """Faults of the passage: a question beside a passage that does not answer it, or no longer does.
 
-Quote and answer are taken again from the passage that is there now, so that neither gives the fault away.
+The quote is taken again from the passage that is there now, so that it does not give the fault away. The answer stays what the generator said,
+but for `answered`, where it is taken again as well.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ def nearest(row: Row, material: Material, chance: Chance) -> Change | None:  # n
     """The passage that BM25 finds best for the question, the own one and its near-copies apart."""
     found = _near(row, material)
     return None if found is None else found[1]
+
+
+def answered(row: Row, material: Material, chance: Chance) -> Change | None:  # noqa: ARG001
+    """As `nearest`, with an answer cut from the sentence that is quoted: all that is said stands in the passage, and none of it answers."""
+    if not row["answer"] or (found := _near(row, material)) is None or found[1]["evidence"] is None:
+        return None
+    return {**found[1], "answer": cut_answer(found[1]["evidence"])}
 
 
 def from_same_document(row: Row, material: Material, chance: Chance) -> Change | None:
@@ -77,7 +85,6 @@ def _moved(row: Row, source: Source) -> Change | None:
         "passage": source.passage,
         "headings": source.headings,
         "evidence": quote if row["evidence"] else None,
-        "answer": cut_answer(quote) if row["answer"] else None,
     }
 
 

@@ -45,13 +45,14 @@ FEATURES: dict[str, Callable[[Row], float]] = {
     "has_answer": lambda row: float(row["answer_overlap"] is not None),
     "bm25_rank": _rank("bm25_rank"),
     "bm25_margin": _number("bm25_margin", 0.0),
+    "bm25_answer_margin": _number("bm25_answer_margin", 0.0),
     "dense_rank": _rank("dense_rank"),
     "dense_score": _number("dense_score", 0.0),
     "dense_margin": _number("dense_margin", 0.0),
     "checker_score": _logit("checker_score"),
 }
 """Name of a score → the number that enters the sum. A missing rank counts as 400, a missing answer as supported."""
-SEARCH_FEATURES = frozenset(("bm25_rank", "bm25_margin", "dense_rank", "dense_score", "dense_margin"))
+SEARCH_FEATURES = frozenset(("bm25_rank", "bm25_margin", "bm25_answer_margin", "dense_rank", "dense_score", "dense_margin"))
 """Scores that come from searching: never used on dev and test questions."""
 MODEL_FEATURES = {
     "dense_rank": "dense_score",

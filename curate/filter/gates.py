@@ -177,12 +177,16 @@ def _verbatim(row: Row, settings: FilterSettings) -> Outcome | None:
 def _evidence_missing(row: Row, settings: FilterSettings) -> Outcome | None:
     if not settings.evidence or row["evidence"] is None:
         return None
+    if row["answered_under_heading"]:
+        return Outcome(True, row["evidence_found"], True, "")
     return _true(row, "evidence_found", True, "the quote is not in the chunk")
 
 
 def _evidence_too_short(row: Row, settings: FilterSettings) -> Outcome | None:
     if not settings.evidence or row["evidence"] is None:
         return None
+    if row["answered_under_heading"]:
+        return Outcome(True, row["evidence_words"], settings.min_evidence_words, "")
     return _at_least(row, "evidence_words", settings.min_evidence_words, _words)
 
 
@@ -256,6 +260,13 @@ def _other_fits_better(row: Row, settings: FilterSettings) -> Outcome | None:
     # The dense model's first place outweighs BM25; a margin that nothing could be said of does not count.
     failed = bool(known) and len(short) == len(known) and not (list(short) == ["bm25_margin"] and row["dense_rank"] == 1)
     return Outcome(not failed, scores, wanted, ", ".join(f"{check} {row[check]} < {least}" for check, least in short.items()))
+
+
+def _other_answers(row: Row, settings: FilterSettings) -> Outcome | None:
+    least, margin = settings.min_bm25_answer_margin, row["bm25_answer_margin"]
+    if least is None or margin is None or not _searched(row, settings, True):
+        return None
+    return Outcome(margin >= least or row["dense_rank"] == 1, margin, least, f"{margin} < {least}")
 
 
 def _too_easy(row: Row, settings: FilterSettings) -> Outcome | None:
@@ -343,6 +354,7 @@ _GATES: tuple[tuple[Reason, Gate], ...] = (
     (Reason.QUESTION_UNRELATED, _unrelated),
     (Reason.PASSAGE_NOT_FOUND, _not_found),
     (Reason.OTHER_PASSAGE_FITS_BETTER, _other_fits_better),
+    (Reason.OTHER_PASSAGE_ANSWERS, _other_answers),
     (Reason.QUESTION_TOO_EASY, _too_easy),
     (Reason.CHECKER_SCORE_LOW, _checker_low),
     (Reason.COMBINED_SCORE_LOW, _combined_low),

@@ -81,7 +81,7 @@ def _members(clusters: npt.NDArray[np.int64]) -> dict[int, npt.NDArray[np.int64]
 
 
 def own_places(corpus: Corpus, questions: Sequence[str], owns: Sequence[Own], window: int) -> list[Place]:
-    """The place of each question's own chunk; a chunk that is not in the corpus has none."""
+    """The place of each question's own chunk when the question is searched; a chunk that is not in the corpus has none."""
     return [_place(corpus, question, own, window) for question, own in zip(questions, owns, strict=True)]
 
 

@@ -15,7 +15,7 @@ from curate.verify.form import question_form
 from curate.verify.quotes import evidence_span, stands_in, word_overlap
 from curate.verify.ranks import Corpus, Own, own_places, read_corpus
 from curate.verify.specific import specific_words
-from curate.verify.support import answer_overlap, negation_differs, unsupported_names, unsupported_numbers
+from curate.verify.support import answer_overlap, answered_under_heading, negation_differs, unsupported_names, unsupported_numbers
 from curate.verify.wording import context_bound
 from schemas.settings import VerifySettings
 
@@ -50,18 +50,25 @@ class Scorer:
         """The items with what depends on the whole corpus or on a model; all else is a pure function of the item."""
         owns = [Own(item["chunk_id"], item["passage"] if item.get("altered") else None) for item in items]
         questions = [item["question"] for item in items]
+        places = own_places(self.corpus, questions, owns, self.settings.rank_window)
+        # A question that names little may still be told by its answer which passage it belongs to.
+        answered = [n for n, item in enumerate(items) if item["answer"]]
+        said = [f"{items[n]['question']}\n{items[n]['answer']}" for n in answered]
+        leads = own_places(self.corpus, said, [owns[n] for n in answered], self.settings.rank_window)
+        lead_of = {n: place.margin for n, place in zip(answered, leads, strict=True)}
         found = [
             {
                 **item,
                 "bm25_rank": place.rank,
                 "bm25_margin": place.margin,
+                "bm25_answer_margin": lead_of.get(n),
                 "specific_words": specific_words(item["question"], self.corpus.common),
                 "dense_rank": None,
                 "dense_score": None,
                 "dense_margin": None,
                 "checker_score": None,
             }
-            for item, place in zip(items, own_places(self.corpus, questions, owns, self.settings.rank_window), strict=True)
+            for n, (item, place) in enumerate(zip(items, places, strict=True))
         ]
         if self.dense is not None:
             self._search(self.dense, found, owns)
@@ -122,6 +129,7 @@ _PLACED = (
     "question_id",
     "bm25_rank",
     "bm25_margin",
+    "bm25_answer_margin",
     "specific_words",
     "dense_rank",
     "dense_score",
@@ -149,6 +157,7 @@ def _checked(item: Item) -> Item:
         "evidence_words": quoted,
         "evidence_start": span[0] if span else None,
         "evidence_end": span[1] if span else None,
+        "answered_under_heading": answered_under_heading(item["evidence"], item.get("headings") or "", answer, item["text"]),
         "unsupported_numbers": unsupported_numbers(said, source),
         "unsupported_names": unsupported_names(said, source),
         "negation_differs": negation_differs(question, answer, item["evidence"]) if span else None,

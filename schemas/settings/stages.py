@@ -198,6 +198,7 @@ COMBINED_SCORES = (
     "has_answer",
     "bm25_rank",
     "bm25_margin",
+    "bm25_answer_margin",
     "dense_rank",
     "dense_score",
     "dense_margin",
@@ -257,6 +258,12 @@ class FilterSettings(Section):
         ge=-1,
         le=1,
         description="Reject train questions whose passage BM25 leads by less (below 0: another leads), unless dense search finds it first.",
+    )
+    min_bm25_answer_margin: float | None = Field(
+        None,
+        ge=-1,
+        le=1,
+        description="Reject train questions whose passage BM25 leads by less when the answer is searched along, unless dense search finds it first.",
     )
     min_dense_margin: float | None = Field(
         None, ge=-2, le=2, description="The same for the cosine of verify.dense_model; where both are set, both must fall short."

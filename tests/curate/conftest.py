@@ -81,9 +81,20 @@ class Tables:
             "bm25_rank": 1,
             "specific_words": 3,
         }
-        row |= dict.fromkeys(("evidence_found", "evidence_words", "evidence_start", "evidence_end", "negation_differs"))
         row |= dict.fromkeys(
-            ("answer_overlap", "dense_rank", "dense_score", "dense_margin", "checker_score", "judge", "judge_note")
+            ("evidence_found", "evidence_words", "answered_under_heading", "evidence_start", "evidence_end", "negation_differs")
+        )
+        row |= dict.fromkeys(
+            (
+                "answer_overlap",
+                "bm25_answer_margin",
+                "dense_rank",
+                "dense_score",
+                "dense_margin",
+                "checker_score",
+                "judge",
+                "judge_note",
+            )
         )
         row |= {"unsupported_numbers": [], "unsupported_names": [], "bm25_margin": 0.3, "judge_failed": []}
         self.rows["checks"].append(row | scores)

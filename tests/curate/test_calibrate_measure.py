@@ -36,6 +36,7 @@ BASE: Row = {
     "question_words": 8, "passage_words": 80, "question_form": True, "verbatim": False, "word_overlap": 0.8, "context_bound": None,
     "language_match": True, "bm25_rank": 1, "specific_words": 3, "evidence_found": True, "evidence_words": 8,
     "unsupported_numbers": [], "unsupported_names": [], "negation_differs": False, "answer_overlap": 0.9, "bm25_margin": 0.4,
+    "bm25_answer_margin": 0.4, "answered_under_heading": False,
     "dense_rank": None, "dense_score": None, "dense_margin": None, "checker_score": None, "judge": None, "judge_failed": [], "judge_note": None,
 }  # fmt: skip
 
@@ -323,8 +324,9 @@ def test_the_fitted_decision_leaves_out_what_planting_turned_round() -> None:
 def test_the_fitted_threshold_keeps_the_target_out_of_fold() -> None:
     sample = separable()
     searched, without = fit_both(sample, FilterSettings(), 0.05)
-    assert int((searched.stops & sample.sound).sum()) == 4  # 5% of 90 are 4.5
-    assert int((without.stops & sample.sound).sum()) == 6
+    # 5% of 120 are 6: of train questions by the one, of the others by the other, so that both together catch the most.
+    killed = [int((searched.stops & sample.sound).sum()), int((without.stops & sample.sound & ~sample.searched).sum())]
+    assert killed == [1, 5]
     assert not (searched.stops & ~sample.searched).any()
     assert np.isnan(searched.probabilities[~sample.searched]).all()
     own = [probability(one, searched.settings) for one in sample.rows]
@@ -408,7 +410,7 @@ def test_planted_rows_are_scored_against_the_passage_they_stand_beside(store: St
     for one in sample.rows:
         if one.get("kind") == "wrong_passage_random":
             assert one["evidence_found"] is True
-            assert one["answer_overlap"] == 1.0
+            assert one["answer_overlap"] < 1.0
             assert one["bm25_rank"] is None or one["bm25_rank"] > 1
         if one.get("kind") == "changed_number":
             assert len(one["unsupported_numbers"]) == 1

@@ -55,9 +55,8 @@ def test_a_random_passage_is_of_another_document_and_is_quoted_truly(material: M
     for row in ORIGINALS:
         found = planted(row, "wrong_passage_random", material)
         assert material.source(material.corpus.position_of[found["chunk_id"]]).document_id != row["document_id"]
-        assert changed(row, found) == {"chunk_id", "text", "passage", "headings", "evidence", "answer"}
+        assert changed(row, found) == {"chunk_id", "text", "passage", "headings", "evidence"}
         assert evidence_found(found["evidence"], found["text"])
-        assert evidence_found(found["answer"], found["text"])
         assert not evidence_found(found["evidence"], row["text"])
         assert not found["altered"]
 
@@ -67,7 +66,16 @@ def test_the_near_passage_is_the_best_other_one_of_bm25(material: Material) -> N
     found = planted(row, "wrong_passage_near", material)
     assert found["chunk_id"] == chunk_id("stork")
     assert found["evidence"] == "The white stork builds a heavy nest on roofs and chimneys."
+    assert found["answer"] == "In tall trees"
+
+
+def test_the_answered_wrong_passage_gives_the_answer_too(material: Material) -> None:
+    row = original("heron", "Where does a bird build its nest?", "In tall trees", "A heronry in tall trees can hold 120 nests.")
+    found = planted(row, "wrong_passage_answered", material)
+    assert found["chunk_id"] == chunk_id("stork")
+    assert found["evidence"] == "The white stork builds a heavy nest on roofs and chimneys."
     assert found["answer"] == "The white stork builds a heavy nest on roofs and chimneys"
+    assert planted_row(row | {"answer": None}, "wrong_passage_answered", material, 1) is None
 
 
 def test_a_passage_that_holds_the_evidence_or_the_answer_is_no_wrong_one(tmp_path: Path) -> None:

@@ -418,6 +418,7 @@ def test_exact_row(tables: Tables) -> None:
         "specific_words": 2,
         "evidence_found": True,
         "evidence_words": 3,
+        "answered_under_heading": False,
         "evidence_start": 66,
         "evidence_end": 80,
         "unsupported_numbers": [],
@@ -425,6 +426,7 @@ def test_exact_row(tables: Tables) -> None:
         "negation_differs": False,
         "answer_overlap": None,
         "bm25_margin": 1.0,
+        "bm25_answer_margin": None,
         "dense_rank": None,
         "dense_score": None,
         "dense_margin": None,
@@ -461,6 +463,35 @@ def test_what_the_chunk_does_not_hold_reaches_its_columns(tables: Tables) -> Non
     false, headed = (rows[content_id("question", name)] for name in asked)
     assert (false["unsupported_numbers"], false["unsupported_names"], false["answer_overlap"]) == (["1981"], ["Mackinac"], 1.0)
     assert (headed["unsupported_numbers"], headed["unsupported_names"], headed["answer_overlap"]) == ([], [], 1.0)
+
+
+def test_the_answer_tells_which_passage_a_vague_question_is_of(tables: Tables) -> None:
+    tables.chunk("humber", "The bridge over the river was opened by the Queen. It hangs from two towers of concrete.")
+    tables.chunk("severn", "The bridge over the river carries four lanes. Toll was taken here from every lorry.")
+    tables.question("asked", "What is known of the bridge over the river?", "humber", answer="two towers of concrete")
+    tables.question("moved", "What is known of the bridge over the river?", "severn", answer="two towers of concrete")
+    tables.question("bare", "What is known of the bridge over the river?", "severn")
+    rows = {row["question_id"]: row for row in tables.run(STAGE).rows}
+    asked, moved, bare = (rows[content_id("question", name)]["bm25_answer_margin"] for name in ("asked", "moved", "bare"))
+    assert asked == -moved > 0.5
+    assert bare is None
+
+
+def test_a_quoted_heading_counts_beside_an_answer_that_stands_in_the_chunk(tables: Tables) -> None:
+    tables.chunk("bridge", "It was opened in 1966 and carries four lanes of traffic over the river.")
+    tables.rows["chunks"][-1]["heading_path"] = ["Severn Bridge"]
+    answers = {
+        "full": "four lanes of traffic over the river in 1966",
+        "short": "four lanes",
+        "wrong": "six lanes of traffic over the Thames",
+    }
+    for name, answer in answers.items():
+        tables.question(name, f"What does the Severn Bridge carry, {name}?", "bridge", answer=answer, evidence="Severn Bridge")
+    tables.question(
+        "text", "What does the Severn Bridge carry at all?", "bridge", answer=answers["full"], evidence="opened in 1966"
+    )
+    rows = {row["question_id"]: row["answered_under_heading"] for row in tables.run(STAGE).rows}
+    assert [rows[content_id("question", name)] for name in (*answers, "text")] == [True, False, False, False]
 
 
 def test_a_question_of_two_chunks_may_name_what_only_the_other_holds(tables: Tables) -> None:

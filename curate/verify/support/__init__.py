@@ -5,9 +5,9 @@ questions). English number words, negations and name rules; in other languages o
 compared, and a gate that cannot tell says nothing against a question.
 """
 
-from curate.verify.support.answers import answer_overlap
+from curate.verify.support.answers import answer_overlap, answered_under_heading
 from curate.verify.support.names import unsupported_names
 from curate.verify.support.negation import negation_differs
 from curate.verify.support.numbers import unsupported_numbers
 
-__all__ = ["answer_overlap", "negation_differs", "unsupported_names", "unsupported_numbers"]
+__all__ = ["answer_overlap", "answered_under_heading", "negation_differs", "unsupported_names", "unsupported_numbers"]

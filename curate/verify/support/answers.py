@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from curate.verify.quotes import content_terms, passage_terms
+from curate.verify.quotes import content_terms, passage_terms, stands_in
 from curate.verify.support.numbers import LARGEST_COUNT, unsupported_numbers
 from curate.verify.support.reading import NUMBER_WORDS
+
+LEAST_TERMS = 4
+"""Content words of an answer that can stand in for a quote."""
+
+
+def answered_under_heading(evidence: str | None, headings: str, answer: str | None, passage: str) -> bool | None:
+    """Whether the quote is a heading that the chunk stands under, and the answer, of four content words or more, is made of the chunk's words.
+
+    A model that is shown headings quotes them now and then: such a quote says where the answer is, not what it is. None without a quote.
+    """
+    if not evidence:
+        return None
+    if not stands_in(evidence, headings) or len(content_terms(answer or "")) < LEAST_TERMS:
+        return False
+    return answer_overlap(answer, passage) == 1.0
 
 
 def answer_overlap(answer: str | None, passage: str) -> float | None:
