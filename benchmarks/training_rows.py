@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from benchmarks.domain import add_training_options, prepare_cranfield, prepare_squad, rank, train_settings
@@ -29,8 +30,9 @@ from curate.store import Store, open_store
 from pipelines.evaluation import Test, bm25_run
 from schemas.manifest import FileEntry, file_sha256, read_manifest, write_manifest
 from schemas.training import EvaluateSettings
+from train.bootstrap import paired_bootstrap
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, System, evaluate
+from train.evaluate import BASE, BM25, TUNED, System, evaluate, score_run
 from train.metrics import PRIMARY
 from train.trainer import train_model
 
@@ -144,6 +146,7 @@ def _variant(
     others = against.setdefault("runs", found)
     beside = [evaluate({BASE: a, TUNED: b}, eval_set, EvaluateSettings()) for a, b in zip(others, found, strict=True)]
     differences = [one.find(TUNED, BASE, PRIMARY) for one in beside]
+    mean = _mean_of_seeds(others, found, eval_set)
     return {
         "variant": name,
         "rows": len(rows),
@@ -151,7 +154,21 @@ def _variant(
         "by_seed": scores,
         "gains": gains,
         "against_first": [None if one is None else [one.mean, one.low, one.high] for one in differences],
+        "mean_against_first": mean,
     }
+
+
+def _mean_of_seeds(others: Sequence[System], found: Sequence[System], eval_set: EvalSet) -> list[float | None]:
+    """Mean and 95% interval, by document, of each query's difference in the mean of the seeds: one noise less than seed by seed."""
+    scored = [[score_run(run, eval_set) for run in runs if isinstance(run, dict)] for runs in (others, found)]
+    queries = sorted(eval_set.qrels)
+    ours, theirs = (
+        np.array([[one[query][PRIMARY] for query in queries] for one in runs]).mean(axis=0) for runs in reversed(scored)
+    )
+    settings = EvaluateSettings()
+    clusters = [eval_set.clusters[query] for query in queries]
+    interval = paired_bootstrap((ours - theirs)[:, None], clusters, draws=settings.draws, seed=settings.seed)[0]
+    return [interval.mean, interval.low, interval.high]
 
 
 def print_table(report: Mapping[str, Any]) -> None:
@@ -164,6 +181,10 @@ def print_table(report: Mapping[str, Any]) -> None:
         seeds = " ".join(f"{score:.4f}" for score in row["by_seed"])
         print(f"{row['variant']:<36}{row['rows']:>7}{row[PRIMARY]:>10.4f}{row[PRIMARY] - base:>+10.4f}   ({seeds})")
     for row in report["variants"][1:]:
+        mean, low, high = row["mean_against_first"]
+        print(
+            f"{row['variant']} minus {report['variants'][0]['variant']}, mean of the seeds (95%): {mean:+.4f} ({low:+.4f} … {high:+.4f})"
+        )
         beside = ", ".join(
             "none" if one is None else f"{one[0]:+.4f} ({one[1]:+.4f} … {one[2]:+.4f})" for one in row["against_first"]
         )

@@ -120,6 +120,9 @@ class Reason(StrEnum):
     NEGATIVE_HOLDS_ANSWER = "negative_holds_answer", "holds the answer or the evidence of this question"
     NEGATIVE_HOLDS_ANCHOR = "negative_holds_anchor", "is the question itself, or holds all of a longer one word for word"
     NEGATIVE_WITHOUT_WORDS = "negative_without_words", "numbers, rules or symbols without words, or blank"
+    NEGATIVE_ABOVE_MARGIN = "negative_above_margin", "scores nearly as high as the positive, so it may answer, too"
+    NEGATIVE_USED_ENOUGH = "negative_used_enough", "stands against `mine.max_uses` pairs already"
+    NEGATIVE_ANSWERS = "negative_answers", "answers the question by `mine.promote_model`: a further positive"
     NEGATIVE_REPEATED = "negative_repeated", "the same text as an earlier candidate of this pair"
     NEGATIVES_TOO_FEW = "negatives_too_few", "fewer than `mine.negatives` candidates were left for this pair"
     # export: rows of one format

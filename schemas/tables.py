@@ -232,11 +232,17 @@ class Negatives(Table):
     chunk_id: str = pa.Field(nullable=True)
     """Null for a supplied text that is no chunk of the corpus."""
     text: str = pa.Field(str_length={"min_value": 1})
-    origin: str = pa.Field(isin=["supplied", "bm25", "random"])
+    origin: str = pa.Field(isin=["supplied", "bm25", "dense", "hybrid", "random"])
     """Random ones fill up where BM25 finds too few: tiny splits, or questions that share no word with any other chunk."""
     rank: int = pa.Field(nullable=True, ge=1)
     score: float = pa.Field(nullable=True)
+    """By the engine; null for supplied and random ones."""
+    teacher_score: float = pa.Field(nullable=True)
+    """Cosine of anchor and candidate under `mine.teacher`; null without one."""
+    positive_score: float = pa.Field(nullable=True)
+    """Cosine of anchor and the pair's own positive under `mine.teacher`; null without one."""
     state: str = pa.Field(isin=list(STATES))
+    """negative; quarantined: it may answer, or must not stand here; promoted: it answers, so it is a further positive."""
     reason: str = pa.Field(nullable=True)
     """Why it is not a plain negative; a member of `schemas.reasons.Reason`, null when state is negative."""
     chosen: int = pa.Field(nullable=True, ge=1)

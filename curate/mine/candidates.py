@@ -87,6 +87,7 @@ class Search:
         self.seen.append(passage)
         row = {"pair_id": self.pair["pair_id"], "candidate": len(self.seen), "chunk_id": slot.chunk_id}
         row |= {"text": passage.text, "origin": slot.origin, "rank": slot.rank, "score": slot.score}
+        row |= {"teacher_score": None, "positive_score": None}
         row |= {"state": "quarantined" if reason else "negative", "reason": str(reason) if reason else None}
         self.rows.append(row | {"chosen": self.chosen if taken else None})
 

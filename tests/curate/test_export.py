@@ -84,7 +84,14 @@ class Build:
                 "score": None,
                 "chosen": number,
             }
-            row |= {"chunk_id": content_id(negative) if negative else None, "rank": None, "state": "negative", "reason": None}
+            row |= {
+                "chunk_id": content_id(negative) if negative else None,
+                "rank": None,
+                "teacher_score": None,
+                "positive_score": None,
+                "state": "negative",
+                "reason": None,
+            }
             self.tables["negatives"].append(row)
         return pair["pair_id"]
 

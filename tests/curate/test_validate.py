@@ -32,7 +32,16 @@ def add_pair(tables: Tables, name: str, anchor: str, chunk: str, **other: Any) -
 
 
 def add_negative(tables: Tables, pair: str, candidate: int, text: str, **other: Any) -> None:
-    row = {"pair_id": pair_id(pair), "candidate": candidate, "chunk_id": None, "text": text, "origin": "bm25", "rank": None}
+    row = {
+        "pair_id": pair_id(pair),
+        "candidate": candidate,
+        "chunk_id": None,
+        "text": text,
+        "origin": "bm25",
+        "rank": None,
+        "teacher_score": None,
+        "positive_score": None,
+    }
     tables.rows["negatives"].append(row | {"score": None, "state": "negative", "reason": None, "chosen": candidate} | other)
 
 
