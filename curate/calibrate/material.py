@@ -17,6 +17,7 @@ from curate.text import STOPWORDS, count_words, normalise, sentence_spans, words
 from curate.verify.quotes import stands_in
 from curate.verify.ranks import Corpus
 from curate.verify.specific import stems
+from curate.verify.support.answers import all_said
 
 Row = Mapping[str, Any]
 
@@ -222,7 +223,9 @@ def cut_answer(sentence: str) -> str:
 
 
 def holds(passage: str, row: Row) -> bool:
-    """Whether a passage holds the row's evidence or its answer word for word, so that it is no wrong passage."""
+    """Whether a passage holds the row's evidence or its answer word for word, or all words of a long answer: then it is no wrong passage."""
+    if all_said(row["answer"], passage):
+        return True
     return any(said and len(words(said)) >= 2 and stands_in(said, passage) for said in (row["evidence"], row["answer"]))
 
 

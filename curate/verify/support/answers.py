@@ -17,9 +17,12 @@ def answered_under_heading(evidence: str | None, headings: str, answer: str | No
     """
     if not evidence:
         return None
-    if not stands_in(evidence, headings) or len(content_terms(answer or "")) < LEAST_TERMS:
-        return False
-    return answer_overlap(answer, passage) == 1.0
+    return stands_in(evidence, headings) and all_said(answer, passage)
+
+
+def all_said(answer: str | None, passage: str) -> bool:
+    """Whether an answer of four content words or more is made of the passage's words alone."""
+    return len(content_terms(answer or "")) >= LEAST_TERMS and answer_overlap(answer, passage) == 1.0
 
 
 def answer_overlap(answer: str | None, passage: str) -> float | None:
