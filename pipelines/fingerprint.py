@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -130,9 +130,13 @@ def _tokenizer(stage: Stage, settings: Settings) -> dict[str, str]:
 
 def _gate_models(stage: Stage, settings: Settings) -> dict[str, str]:
     """Models of gates count by their weights and configuration; one that cannot be had is for the stage to complain of."""
-    verify = settings.verify
-    named = {"verify.dense_model": verify.dense_model, "verify.checker": verify.checker}
-    if "verify" not in stage.settings or not any(named.values()):
+    verify, mine = settings.verify, settings.mine
+    of_stage = {
+        "verify": {"verify.dense_model": verify.dense_model, "verify.checker": verify.checker},
+        "mine": {"mine.model": mine.model, "mine.teacher": mine.teacher, "mine.promote_model": mine.promote_model},
+    }
+    named = of_stage.get(stage.name, {})
+    if not any(named.values()):
         return {}
     from curate.verify.models import weights_id
 
@@ -148,14 +152,26 @@ def _gate_models(stage: Stage, settings: Settings) -> dict[str, str]:
 def _named_files(stage: Stage, settings: Settings) -> dict[str, str]:
     """Files that settings name count by their content; one that is missing is for the stage to complain of."""
     found: dict[str, str] = {}
-    for section in stage.settings:
-        value = settings.section(section)
-        for field, info in type(value).model_fields.items() if isinstance(value, BaseModel) else ():
-            extra, name = info.json_schema_extra, getattr(value, field)
-            if isinstance(extra, dict) and extra.get("names_file") and name is not None:
-                path = Path(name)
-                found[f"{section}.{field}"] = file_sha256(path) if path.is_file() else "missing"
+    for key, value, extra in (item for section in stage.settings for item in _fields(section, settings)):
+        if isinstance(extra, dict) and extra.get("names_file") and value is not None:
+            found |= {key: _content(value)} if isinstance(value, str) else {f"{key} {name}": _content(name) for name in value}
     return found
+
+
+def _fields(section: str, settings: Settings) -> Iterator[tuple[str, Any, Any]]:
+    """Dotted name, value and marks of each field of a section, or of the one field that a dotted name stands for."""
+    value = settings.section(section)
+    outer, _, field = section.rpartition(".")
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield f"{section}.{name}", getattr(value, name), info.json_schema_extra
+    elif outer:
+        yield section, value, type(settings.section(outer)).model_fields[field].json_schema_extra
+
+
+def _content(name: str) -> str:
+    path = Path(name)
+    return file_sha256(path) if path.is_file() else "missing"
 
 
 def _folder_files(stage: Stage, folder: Path | None) -> dict[str, str]:

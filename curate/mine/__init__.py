@@ -1,15 +1,21 @@
-"""Hard negatives by BM25 within the pair's own split: one positive pair in, its candidates and what became of each out."""
+"""Hard negatives within the pair's own split, by words, by meaning, or both: one positive pair in, its candidates and what became of each out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
 from curate.mine.anchors import read_anchors
-from curate.mine.candidates import Batchwork, Tally, mine_pairs
+from curate.mine.candidates import Batchwork, mine_pairs
 from curate.mine.guards import Rules
-from curate.mine.pool import clusters_in_several_splits, locate_supplied, read_pool
+from curate.mine.known import automatic_margin
+from curate.mine.margins import Margin, margin_of
+from curate.mine.pool import Passages, Pool, clusters_in_several_splits, locate_supplied, open_pool
+from curate.mine.rarity import rare_in
+from curate.mine.tally import Tally
+from curate.mine.teacher import open_models
 from curate.stage import Batch, Context, Stage
 from schemas.tables import SPLITS
 
@@ -18,34 +24,46 @@ PAIRS_A_BATCH = 2048
 
 def produce(context: Context) -> Iterator[Batch]:
     """Rows of `negatives`; pairs that end with fewer than `mine.negatives` are quarantined by `pair_id`."""
-    reader = context.reader
-    rules = _rules(context)
-    anchors = read_anchors(reader)
-    supplied = locate_supplied(reader)
-    elsewhere = clusters_in_several_splits(reader)
+    reader, mine = context.reader, context.settings.mine
+    same_document = _same_document(context)
+    anchors, supplied, elsewhere = read_anchors(reader), locate_supplied(reader), clusters_in_several_splits(reader)
     total, done, tally = reader.count("pairs"), 0, Tally()
-    for split in SPLITS:
-        if not _has_pairs(context, split):
-            continue
-        work = Batchwork(context, read_pool(context, split), rules, anchors, supplied, elsewhere)
-        for rows in reader.batches("pairs", PAIRS_A_BATCH):
-            pairs = rows.filter((pl.col("split") == split) & pl.col("is_positive")).to_dicts()
-            if pairs:
-                yield mine_pairs(work, pairs, tally)
-                done += len(pairs)
-                context.progress(done, total)
-    for sentence in tally.sentences(context.settings.mine.negatives):
+    margin: Margin | None = None
+    with open_models(context) as models:
+        for split in SPLITS:
+            if not _has_pairs(context, split):
+                continue
+            with open_pool(context, split, models) as pool:
+                rules = _rules(context, pool, same_document)
+                passages = Passages(reader, elsewhere)
+                work = Batchwork(context, pool, rules, anchors, supplied, passages, models, margin or margin_of(mine))
+                for rows in reader.batches("pairs", PAIRS_A_BATCH):
+                    pairs = rows.filter((pl.col("split") == split) & pl.col("is_positive")).to_dicts()
+                    if not pairs:
+                        continue
+                    if mine.auto_margin and margin is None:
+                        # Set once, on the first split that has pairs (train as a rule), and held for the others.
+                        margin, sentence = automatic_margin(work, pairs)
+                        context.note(sentence)
+                        work = replace(work, margin=margin)
+                    yield mine_pairs(work, pairs, tally)
+                    done += len(pairs)
+                    context.progress(done, total)
+    for sentence in tally.sentences(mine):
         context.note(sentence)
 
 
-def _rules(context: Context) -> Rules:
-    settings = context.settings
-    same_document = settings.mine.same_document
-    if not same_document and context.reader.query("mine_split_by_blocks")["by_blocks"][0]:
-        # One manual or five filings: other documents are too few, or none, to draw from.
-        same_document = True
-        context.note("Few documents: negatives may come from other sections of the positive's own document.")
-    return Rules(settings.deduplicate.chunk_threshold, settings.deduplicate.shingle, same_document)
+def _same_document(context: Context) -> bool:
+    if context.settings.mine.same_document or not context.reader.query("mine_split_by_blocks")["by_blocks"][0]:
+        return context.settings.mine.same_document
+    # One manual or five filings: other documents are too few, or none, to draw from.
+    context.note("Few documents: negatives may come from other sections of the positive's own document.")
+    return True
+
+
+def _rules(context: Context, pool: Pool, same_document: bool) -> Rules:
+    near = context.settings.deduplicate
+    return Rules(near.chunk_threshold, near.shingle, same_document, rare_in(pool.index))
 
 
 def _has_pairs(context: Context, split: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.mine.guards import Positives, text_key
+from curate.mine.guards import Positives, Rules, text_key
 from curate.mine.pool import Passages
 from curate.stage import Reader
 
@@ -43,7 +43,9 @@ def read_anchors(reader: Reader) -> Anchors:
     return Anchors(all_keys[order], all_numbers[order])
 
 
-def positives_of(reader: Reader, anchors: Anchors, pairs: Sequence[Mapping[str, Any]], passages: Passages) -> list[Positives]:
+def positives_of(
+    reader: Reader, anchors: Anchors, pairs: Sequence[Mapping[str, Any]], passages: Passages, rules: Rules
+) -> list[Positives]:
     """For each pair all that answers its anchor; pairs with the same normalised anchor share one value."""
     questions_by_key: dict[int, list[str]] = {}
     keys = [text_key(pair["anchor"]) for pair in pairs]
@@ -59,5 +61,5 @@ def positives_of(reader: Reader, anchors: Anchors, pairs: Sequence[Mapping[str, 
     for key, names in questions_by_key.items():
         positives = found[key] = Positives(anchors_by_key[key])
         for row in (questions[name] for name in names if name in questions):
-            positives.add(passages.by_id[row["chunk_id"]], row["answer"], row["evidence"])
+            positives.add(passages.by_id[row["chunk_id"]], row["answer"], row["evidence"], rules)
     return [found[key] for key in keys]

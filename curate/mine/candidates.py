@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
-from curate.bm25 import tokenise
 from curate.mine.anchors import Anchors, positives_of
 from curate.mine.guards import Passage, Positives, Rules, is_repeated, reason_against, supplied_passage
+from curate.mine.margins import Margin
 from curate.mine.pool import Passages, Pool, SuppliedTexts
-from curate.stage import Batch, Context, Rejection, content_id
+from curate.mine.sampling import random_order, window_order
+from curate.mine.tally import Tally
+from curate.mine.teacher import Models, Said
+from curate.stage import Batch, Context, Rejection
 from schemas.reasons import Reason
-from schemas.settings import MineSettings
 
-RANDOM_TRIES = 64
-"""Random passages looked at for a pair before it is given up; a split with no more chunks is looked through whole."""
+DEEPER = 4
+"""With `shortage = "next"`, pairs whose window leaves too few are searched this many times as deep."""
+MAY_ANSWER = (None, Reason.NEGATIVE_ABOVE_MARGIN, Reason.NEGATIVE_HOLDS_ANSWER)
+"""What the promoter is asked about: near-copies of a positive need no second opinion."""
 
 Pair = Mapping[str, Any]
 
@@ -30,37 +35,18 @@ class Batchwork:
     rules: Rules
     anchors: Anchors
     supplied: SuppliedTexts
-    elsewhere: frozenset[str]
-
-
-@dataclass
-class Tally:
-    """What the closing notes count, in pairs."""
-
-    pairs: int = 0
-    too_few: int = 0
-    crowded: int = 0
-    """Of those, pairs whose window was mostly the positive's own document."""
-    with_random: int = 0
-
-    def sentences(self, negatives: int) -> Iterator[str]:
-        """One sentence for each thing the user must know."""
-        if self.with_random:
-            yield f"Random negatives, because BM25 found too few in the split: {self.with_random:,} of {self.pairs:,} pairs."
-        if self.too_few:
-            yield f"Fewer than `mine.negatives` ({negatives}), so no triplet: {self.too_few:,} of {self.pairs:,} pairs."
-        if self.crowded:
-            yield (
-                f"Of these, mostly candidates of the positive's own document: {self.crowded:,}; "
-                "`mine.same_document = true` or a larger `mine.last_rank` finds more."
-            )
+    passages: Passages
+    models: Models
+    margin: Margin
+    uses: Counter[str] = field(default_factory=Counter)
+    """How many pairs each chunk stands against already."""
 
 
 @dataclass(frozen=True)
 class Slot:
     """A place in the order of candidates."""
 
-    origin: Literal["supplied", "bm25", "random"]
+    origin: str
     chunk_id: str | None
     rank: int | None = None
     score: float | None = None
@@ -72,107 +58,206 @@ class Search:
 
     pair: Pair
     positives: Positives
-    slots: Iterator[Slot]
+    hits: list[int]
+    """Positions by rank, the first at rank 1."""
+    scores: list[float]
+    positive_score: float | None = None
+    """The teacher's."""
+    own: float | None = None
+    """The score of the pair's own positive that margins are taken on, once it was needed."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     seen: list[Passage] = field(default_factory=list)
     chosen: int = 0
 
-    def look_at(self, slot: Slot, passage: Passage, rules: Rules, wanted: int) -> None:
-        """Judge one candidate and keep a row of it."""
-        reason = reason_against(passage, self.positives, rules)
-        if reason is None and is_repeated(passage, self.seen):
-            reason = Reason.NEGATIVE_REPEATED
-        taken = reason is None and self.chosen < wanted
-        self.chosen += taken
-        self.seen.append(passage)
-        row = {"pair_id": self.pair["pair_id"], "candidate": len(self.seen), "chunk_id": slot.chunk_id}
-        row |= {"text": passage.text, "origin": slot.origin, "rank": slot.rank, "score": slot.score}
-        row |= {"teacher_score": None, "positive_score": None}
-        row |= {"state": "quarantined" if reason else "negative", "reason": str(reason) if reason else None}
-        self.rows.append(row | {"chosen": self.chosen if taken else None})
+    @property
+    def seed(self) -> str:
+        """What its lots are drawn by, beside the seed of the build."""
+        return str(self.pair["pair_id"])
+
+
+@dataclass(frozen=True)
+class Opinions:
+    """What models said of the candidates of one round."""
+
+    cosines: Mapping[Said, float] = field(default_factory=dict)
+    answers: Mapping[Said, float] = field(default_factory=dict)
 
 
 def mine_pairs(work: Batchwork, pairs: Sequence[Pair], tally: Tally) -> Batch:
     """All candidates that were looked at for these positive pairs of the pool's split."""
-    wanted = work.context.settings.mine.negatives
-    passages = Passages(work.context.reader, work.elsewhere)
-    searches = _searches(work, pairs, passages)
-    for search, texts in zip(searches, _supplied_texts(work, pairs), strict=True):
-        _look_at_supplied(work, search, texts, passages)
-    pending = [search for search in searches if search.chosen < wanted]
-    while pending:
-        # A few more than are still missing, so that most pairs are done after one read.
-        rounds = [(search, list(islice(search.slots, wanted - search.chosen + 3))) for search in pending]
-        passages.load(slot.chunk_id for _, slots in rounds for slot in slots if slot.chunk_id)
-        for search, slots in rounds:
-            for slot in slots:
-                if slot.chunk_id and search.chosen < wanted:
-                    search.look_at(slot, passages.by_id[slot.chunk_id], work.rules, wanted)
-        pending = [search for search, slots in rounds if slots and search.chosen < wanted]
-    return _batch(searches, wanted, tally)
-
-
-def _searches(work: Batchwork, pairs: Sequence[Pair], passages: Passages) -> list[Search]:
     mine = work.context.settings.mine
-    ids, scores = work.pool.index.search([tokenise(pair["anchor"], drop_stopwords=True) for pair in pairs], mine.last_rank)
-    positives = positives_of(work.context.reader, work.anchors, pairs, passages)
+    work.passages.forget()
+    searches = searches_of(work, pairs, mine.last_rank)
+    _look_at_supplied(work, searches)
+    hard = mine.negatives - mine.easy_negatives
+    _run(work, [(search, _window(work, search)) for search in searches], lambda _: hard)
+    short = [search for search in searches if search.chosen < hard and len(search.hits) >= mine.last_rank]
+    if mine.shortage == "next" and short:
+        _deepen(work, short)
+        _run(work, [(search, _ranks(work, search, mine.last_rank + 1)) for search in short], lambda _: hard)
+    limits = {search.seed: mine.negatives for search in searches}
+    if mine.shortage == "fewer":
+        limits |= {search.seed: search.chosen + mine.easy_negatives for search in searches if search.chosen < hard}
+    _run(work, [(search, _by_lot(work, search)) for search in searches], lambda search: limits[search.seed])
+    return _batch(searches, work, tally)
+
+
+def searches_of(work: Batchwork, pairs: Sequence[Pair], depth: int) -> list[Search]:
+    """The pairs with what the engine finds for them and what is known to answer them."""
+    ids, scores = work.pool.searcher.search([pair["anchor"] for pair in pairs], depth)
+    positives = positives_of(work.context.reader, work.anchors, pairs, work.passages, work.rules)
+    cosines = work.models.cosines([(pair["anchor"], pair["positive"]) for pair in pairs])
     return [
-        Search(pair, known, _slots(work, pair, found, weights))
-        for pair, known, found, weights in zip(pairs, positives, ids.tolist(), scores.tolist(), strict=True)
+        Search(pair, known, found, weights[: len(found)], cosines.get((pair["anchor"], pair["positive"])))
+        for pair, known, row, weights in zip(pairs, positives, ids.tolist(), scores.tolist(), strict=True)
+        for found in ([position for position in row if position >= 0],)
     ]
 
 
-def _slots(work: Batchwork, pair: Pair, found: list[int], scores: list[float]) -> Iterator[Slot]:
-    """The rank window; then, only where BM25's list ended before the window did, random passages."""
-    mine, pool = work.context.settings.mine, work.pool
-    hits = [position for position in found if position >= 0]
-    for rank in range(mine.first_rank, len(hits) + 1):
-        yield Slot("bm25", pool.chunk_ids[hits[rank - 1]], rank=rank, score=scores[rank - 1])
-    if len(hits) < mine.last_rank:
-        for position in random_order(len(pool.chunk_ids), hits, mine, f"{work.context.settings.seed} {pair['pair_id']}"):
-            yield Slot("random", pool.chunk_ids[position])
+def _deepen(work: Batchwork, short: Sequence[Search]) -> None:
+    depth = DEEPER * work.context.settings.mine.last_rank
+    ids, scores = work.pool.searcher.search([search.pair["anchor"] for search in short], depth)
+    for search, row, weights in zip(short, ids.tolist(), scores.tolist(), strict=True):
+        search.hits = [position for position in row if position >= 0]
+        search.scores = weights[: len(search.hits)]
 
 
-def random_order(size: int, hits: Sequence[int], mine: MineSettings, seed: str) -> list[int]:
-    """Up to RANDOM_TRIES positions below `size` outside the window; the hits above the window come last.
-
-    Chunk ids are hashes, so a run of positions in id order, begun at a hash of the seed, is a random sample of the passages.
-    """
-    if not size:
-        return []
-    above = list(hits[: mine.first_rank - 1])
-    known = set(hits)
-    first = int(content_id(seed), 16) % size
-    order = ((first + step) % size for step in range(size))
-    return [*islice((position for position in order if position not in known), RANDOM_TRIES), *reversed(above)]
+def _window(work: Batchwork, search: Search) -> Iterator[Slot]:
+    mine = work.context.settings.mine
+    slots = list(islice(_ranks(work, search, mine.first_rank), mine.last_rank - mine.first_rank + 1))
+    names, scores = [str(slot.chunk_id) for slot in slots], [slot.score or 0.0 for slot in slots]
+    seed = f"{work.context.settings.seed} {search.seed}"
+    return (slots[place] for place in window_order(names, scores, mine, seed))
 
 
-def _supplied_texts(work: Batchwork, pairs: Sequence[Pair]) -> list[list[str]]:
-    names = sorted({pair["imported_pair_id"] for pair in pairs if pair["imported_pair_id"]})
+def _ranks(work: Batchwork, search: Search, first: int) -> Iterator[Slot]:
+    pool = work.pool
+    for rank in range(first, len(search.hits) + 1):
+        yield Slot(pool.searcher.origin, pool.chunk_ids[search.hits[rank - 1]], rank, search.scores[rank - 1])
+
+
+def _by_lot(work: Batchwork, search: Search) -> Iterator[Slot]:
+    first, seed = work.context.settings.mine.first_rank, f"{work.context.settings.seed} {search.seed}"
+    for position in random_order(len(work.pool.chunk_ids), search.hits, first, seed):
+        yield Slot("random", work.pool.chunk_ids[position])
+
+
+def _run(work: Batchwork, searches: Sequence[tuple[Search, Iterator[Slot]]], limit: Callable[[Search], int]) -> None:
+    """Look at slots until every search has as many negatives as its limit or no slot is left."""
+    pending = [(search, slots) for search, slots in searches if search.chosen < limit(search)]
+    while pending:
+        # A few more than are still missing, so that most pairs are done after one read.
+        rounds = [(search, slots, list(islice(slots, limit(search) - search.chosen + 3))) for search, slots in pending]
+        work.passages.load(slot.chunk_id for _, _, taken in rounds for slot in taken if slot.chunk_id)
+        found = [(search, [(slot, work.passages.by_id[str(slot.chunk_id)]) for slot in taken]) for search, _, taken in rounds]
+        opinions = _opinions(work, found)
+        for search, taken in found:
+            for slot, passage in taken:
+                if search.chosen < limit(search):
+                    _look_at(work, search, (slot, passage), opinions)
+        pending = [(search, slots) for search, slots, taken in rounds if taken and search.chosen < limit(search)]
+
+
+def _opinions(work: Batchwork, found: Sequence[tuple[Search, Sequence[tuple[Slot, Passage]]]]) -> Opinions:
+    """What the models say of those that no plain rule is against."""
+    if work.models.teacher is None and work.models.promoter is None:
+        return Opinions()
+    asked = [
+        (search.pair["anchor"], passage.text)
+        for search, taken in found
+        for _, passage in taken
+        if reason_against(passage, search.positives, work.rules) in MAY_ANSWER
+    ]
+    return Opinions(work.models.cosines(asked), work.models.answers(asked))
+
+
+def _look_at(work: Batchwork, search: Search, candidate: tuple[Slot, Passage], opinions: Opinions) -> None:
+    """Judge one candidate and keep a row of it."""
+    slot, passage = candidate
+    mine = work.context.settings.mine
+    said = (search.pair["anchor"], passage.text)
+    cosine = opinions.cosines.get(said)
+    reason = reason_against(passage, search.positives, work.rules)
+    if reason is None and is_repeated(passage, search.seen):
+        reason = Reason.NEGATIVE_REPEATED
+    if reason is None and _is_above(work, search, slot, cosine):
+        reason = Reason.NEGATIVE_ABOVE_MARGIN
+    own = slot.origin == "supplied"
+    answers = opinions.answers.get(said, -1.0) >= mine.min_promote_score
+    if answers and reason in MAY_ANSWER and not own and not passage.elsewhere:
+        reason = Reason.NEGATIVE_ANSWERS
+    if reason is None and mine.max_uses is not None and not own and work.uses[slot.chunk_id or ""] >= mine.max_uses:
+        reason = Reason.NEGATIVE_USED_ENOUGH
+    search.seen.append(passage)
+    if reason is None:
+        search.chosen += 1
+        work.uses[slot.chunk_id or ""] += 1
+    row = {"pair_id": search.pair["pair_id"], "candidate": len(search.seen), "chunk_id": slot.chunk_id}
+    row |= {"text": passage.text, "origin": slot.origin, "rank": slot.rank, "score": slot.score}
+    row |= {"teacher_score": cosine, "positive_score": None if cosine is None else search.positive_score}
+    state = "negative" if reason is None else "promoted" if reason == Reason.NEGATIVE_ANSWERS else "quarantined"
+    row |= {"state": state, "reason": str(reason) if reason else None}
+    search.rows.append(row | {"chosen": None if reason else search.chosen})
+
+
+def _is_above(work: Batchwork, search: Search, slot: Slot, cosine: float | None) -> bool:
+    """Margins are taken on the teacher's cosines; without one on BM25 scores, which supplied and random candidates do not have."""
+    if work.margin.is_open:
+        return False
+    if search.positive_score is not None:
+        return cosine is not None and work.margin.exceeded(cosine, search.positive_score)
+    return slot.score is not None and work.margin.exceeded(slot.score, own_score(work, search))
+
+
+def own_score(work: Batchwork, search: Search) -> float:
+    """The score of the pair's own positive, by the teacher or the engine."""
+    if search.own is None:
+        search.own = search.positive_score if search.positive_score is not None else _engine_score(work, search)
+    return search.own
+
+
+def _engine_score(work: Batchwork, search: Search) -> float:
+    position = work.pool.position(search.pair["chunk_id"])
+    if position is None:
+        return 0.0
+    if position in search.hits:
+        return search.scores[search.hits.index(position)]
+    return work.pool.searcher.own_score(search.pair["anchor"], position)
+
+
+def _look_at_supplied(work: Batchwork, searches: Sequence[Search]) -> None:
+    """Every supplied negative gets a row, the surplus too: they are the user's own."""
+    names = sorted({search.pair["imported_pair_id"] for search in searches if search.pair["imported_pair_id"]})
     if not names:
-        return [[] for _ in pairs]
+        return
     rows = work.context.reader.query("mine_supplied", {"ids": names}).iter_rows(named=True)
     texts = {row["imported_pair_id"]: [text for text in row["negatives"] if text] for row in rows}
-    return [texts.get(pair["imported_pair_id"], []) for pair in pairs]
+    given = [(search, texts.get(search.pair["imported_pair_id"], [])) for search in searches]
+    found = [(search, _supplied(work, own)) for search, own in given if own]
+    opinions = _opinions(work, found)
+    for search, candidates in found:
+        for candidate in candidates:
+            _look_at(work, search, candidate, opinions)
+            if search.chosen > work.context.settings.mine.negatives:
+                search.chosen -= 1
+                search.rows[-1]["chosen"] = None
 
 
-def _look_at_supplied(work: Batchwork, search: Search, texts: Sequence[str], passages: Passages) -> None:
-    """Every supplied negative gets a row, the surplus too: they are the user's own."""
-    wanted = work.context.settings.mine.negatives
-    chunk_ids = [work.supplied.chunk_in(work.pool.split, text) for text in texts]
-    passages.load(name for name in chunk_ids if name)
+def _supplied(work: Batchwork, texts: Sequence[str]) -> list[tuple[Slot, Passage]]:
+    split = work.pool.split
+    chunk_ids = [work.supplied.chunk_in(split, text) for text in texts]
+    work.passages.load(name for name in chunk_ids if name)
+    found = []
     for text, chunk_id in zip(texts, chunk_ids, strict=True):
-        outside = work.supplied.is_outside(work.pool.split, text)
-        known = passages.by_id[chunk_id] if chunk_id and not outside else supplied_passage(text, elsewhere=outside)
-        search.look_at(Slot("supplied", chunk_id), known, work.rules, wanted)
+        outside = work.supplied.is_outside(split, text)
+        known = work.passages.by_id[chunk_id] if chunk_id and not outside else supplied_passage(text, elsewhere=outside)
+        found.append((Slot("supplied", chunk_id), known))
+    return found
 
 
-def _batch(searches: Sequence[Search], wanted: int, tally: Tally) -> Batch:
-    short = [search for search in searches if search.chosen < wanted]
-    tally.pairs += len(searches)
-    tally.too_few += len(short)
-    tally.crowded += sum(_is_crowded(search) for search in short)
-    tally.with_random += sum(any(row["chosen"] and row["origin"] == "random" for row in search.rows) for search in searches)
+def _batch(searches: Sequence[Search], work: Batchwork, tally: Tally) -> Batch:
+    wanted = work.context.settings.mine.negatives
+    tally.count(searches, work.context.settings.mine)
     return Batch(
         "negatives",
         [row for search in searches for row in search.rows],
@@ -184,11 +269,7 @@ def _batch(searches: Sequence[Search], wanted: int, tally: Tally) -> Batch:
                 row={"anchor": search.pair["anchor"], "split": search.pair["split"]},
                 state="quarantined",
             )
-            for search in short
+            for search in searches
+            if search.chosen < wanted
         ],
     )
-
-
-def _is_crowded(search: Search) -> bool:
-    same = sum(row["reason"] == Reason.NEGATIVE_IN_SAME_DOCUMENT for row in search.rows)
-    return bool(2 * same > len(search.rows))

@@ -36,6 +36,8 @@ class Passage:
     start: int = 0
     end: int = 0
     cluster_id: str = ""
+    family: str = ""
+    """The near-duplicate cluster of its document."""
     elsewhere: bool = False
     """It, or a near-copy of it, lies in another split."""
 
@@ -47,6 +49,8 @@ class Rules:
     chunk_threshold: float
     shingle: int
     same_document: bool
+    is_rare: Callable[[str], bool] = lambda _: False
+    """Whether a short answer names something that few passages of the split name."""
 
 
 @dataclass
@@ -60,12 +64,11 @@ class Positives:
     verdicts: dict[str, Reason | None] = field(default_factory=dict)
     """By chunk, so that pairs with the same anchor share the work."""
 
-    def add(self, passage: Passage, answer: str | None, evidence: str | None) -> None:
+    def add(self, passage: Passage, answer: str | None, evidence: str | None, rules: Rules) -> None:
         """One more passage, with the answer and the evidence quote that were given for it."""
         self.passages.append(passage)
-        self.answers += [
-            _padded(text) for text in (evidence, answer if _is_telling(answer) else None) if text and normalise(text)
-        ]
+        telling = answer is not None and (_is_telling(answer) or rules.is_rare(answer))
+        self.answers += [_padded(text) for text in (evidence, answer if telling else None) if text and normalise(text)]
 
 
 def text_key(text: str) -> int:
@@ -88,6 +91,7 @@ def chunk_passage(row: Mapping[str, Any], elsewhere: Iterable[str]) -> Passage:
         start=row["start"],
         end=row["end"],
         cluster_id=cluster,
+        family=row["cluster_id"],
         elsewhere=cluster in elsewhere,
     )
 
@@ -138,7 +142,10 @@ def _holds_anchor(candidate: Passage, anchor: str) -> bool:
 
 
 def _shares_document(candidate: Passage, positives: Positives) -> bool:
-    return any(candidate.document_id == positive.document_id for positive in positives.passages)
+    return any(
+        candidate.document_id == positive.document_id or (candidate.family and candidate.family == positive.family)
+        for positive in positives.passages
+    )
 
 
 def _is_near(candidate: Passage, positive: Passage, rules: Rules) -> bool:
@@ -168,8 +175,8 @@ def _adjoins(candidate: Passage, positive: Passage) -> bool:
     return overlap or abs(candidate.position - positive.position) <= 1
 
 
-def _is_telling(answer: str | None) -> bool:
-    return answer is not None and (count_words(answer) >= MIN_ANSWER_WORDS or len(answer.strip()) >= MIN_ANSWER_CHARACTERS)
+def _is_telling(answer: str) -> bool:
+    return count_words(answer) >= MIN_ANSWER_WORDS or len(answer.strip()) >= MIN_ANSWER_CHARACTERS
 
 
 def _padded(text: str) -> str:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from curate.bm25 import Index, build, tokenise
+from curate.mine.engines import Both, Meaning, Searcher, Words
 from curate.mine.guards import Passage, chunk_passage, text_key
+from curate.mine.teacher import Models, open_search
 from curate.stage import Context, Reader
+
+PASSAGES_KEPT = 20_000
+"""Passages held at once, about 100 MB: those that many pairs look at are read once."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """All chunks of one split in id order, and their BM25 index."""
+    """All chunks of one split in id order, and what searches them."""
 
     split: str
     chunk_ids: list[str]
-    index: Index
+    searcher: Searcher
+    index: Index | None = None
+    """The words of the split, where its engine counts them."""
+
+    def position(self, chunk_id: str) -> int | None:
+        """Where a chunk stands; None when it is not of this split."""
+        place = bisect_left(self.chunk_ids, chunk_id)
+        return place if place < len(self.chunk_ids) and self.chunk_ids[place] == chunk_id else None
 
 
 @dataclass
 class Passages:
-    """The passages that one batch of pairs looks at, read once each."""
+    """The passages that the pairs of a split look at, read once each as long as they are not too many."""
 
     reader: Reader
     elsewhere: frozenset[str]
@@ -33,6 +47,11 @@ class Passages:
         if missing:
             for row in self.reader.query("mine_passages", {"ids": missing}).iter_rows(named=True):
                 self.by_id[row["chunk_id"]] = chunk_passage(row, self.elsewhere)
+
+    def forget(self) -> None:
+        """Between two batches of pairs: give back the memory when it has become too much."""
+        if len(self.by_id) > PASSAGES_KEPT:
+            self.by_id.clear()
 
 
 @dataclass(frozen=True)
@@ -50,19 +69,33 @@ class SuppliedTexts:
         return any(place != split for place, _ in self.places.get(text_key(text), []))
 
 
-def read_pool(context: Context, split: str) -> Pool:
-    """Tokenise and index the chunks of a split, one batch in memory at a time."""
+@contextmanager
+def open_pool(context: Context, split: str, models: Models) -> Iterator[Pool]:
+    """Tokenise, embed, index the chunks of a split as its engine needs it, one batch in memory at a time."""
+    mine = context.settings.mine
     chunk_ids: list[str] = []
+    for rows in context.reader.batches("chunks", columns=("chunk_id", "split")):
+        chunk_ids.extend(rows.filter(rows["split"] == split)["chunk_id"])
+    if mine.engine in ("bm25s", "rank-bm25"):
+        index = _index(context, split)
+        yield Pool(split, chunk_ids, Words(index), index)
+        return
+    with open_search(context, models, _texts(context, split), len(chunk_ids)) as dense:
+        if mine.engine == "dense":
+            yield Pool(split, chunk_ids, Meaning(dense))
+            return
+        index = _index(context, split)
+        yield Pool(split, chunk_ids, Both(Words(index), Meaning(dense)), index)
 
-    def texts() -> Iterator[list[str]]:
-        for rows in context.reader.batches("chunks", columns=("chunk_id", "split", "passage")):
-            inside = rows.filter(rows["split"] == split)
-            chunk_ids.extend(inside["chunk_id"])
-            yield inside["passage"].to_list()
 
-    tokens = (found for batch in context.engine.map(tokenise_all, texts()) for found in batch)
-    index = build(context.settings.mine.engine, tokens)
-    return Pool(split, chunk_ids, index)
+def _index(context: Context, split: str) -> Index:
+    tokens = (found for batch in context.engine.map(tokenise_all, _texts(context, split)) for found in batch)
+    return build("rank-bm25" if context.settings.mine.engine == "rank-bm25" else "bm25s", tokens)
+
+
+def _texts(context: Context, split: str) -> Iterator[list[str]]:
+    for rows in context.reader.batches("chunks", columns=("chunk_id", "split", "passage")):
+        yield rows.filter(rows["split"] == split)["passage"].to_list()
 
 
 def tokenise_all(texts: list[str]) -> list[list[str]]:

@@ -22,6 +22,7 @@ _STEPS = 10**_DECIMALS
 """Cosines are compared to four decimals: the last bits depend on what else was in a batch. Measured with all-MiniLM-L6-v2, batches
 of 32 against 8: of six decimals 1.6% differ, of five 0.2%, of four 0.01%."""
 _PASSAGES_AT_ONCE = 16_384
+_PLACES = 2**40
 _QUESTIONS_AT_ONCE = 512
 _TEXTS_A_COMMIT = 256
 """What a kill may lose: some seconds of a small model on a CPU."""
@@ -58,9 +59,9 @@ class Dense:
     The vectors of the corpus lie in a file without a name in the build folder, not in memory.
     """
 
-    def __init__(self, settings: VerifySettings, kept: Kept) -> None:
-        self._settings, self._kept = settings, kept
-        self._weights = weights_id(settings.dense_model or "", WHERE)
+    def __init__(self, settings: VerifySettings, kept: Kept, where: str = WHERE) -> None:
+        self._settings, self._kept, self._where = settings, kept, where
+        self._weights = weights_id(settings.dense_model or "", where)
         self._model: Any = None
         self._vectors: Vectors = np.empty((0, 0), dtype=np.float32)
         self._clusters: Numbers = np.empty(0, dtype=np.int64)
@@ -89,7 +90,7 @@ class Dense:
                 done += len(texts)
                 progress(done, total)
             if done != total:
-                raise ContractError(f"{done} passages for {total} clusters", where=WHERE)
+                raise ContractError(f"{done} passages for {total} clusters", where=self._where)
             self._vectors = np.memmap(file, dtype=np.float32, mode="r", shape=(total, width)) if done else self._vectors
         self._clusters = clusters
         self._by_cluster = np.argsort(clusters, kind="stable")
@@ -102,6 +103,43 @@ class Dense:
             part = slice(start, start + _QUESTIONS_AT_ONCE)
             found += self._places(questions[part], own[part])
         return found
+
+    def top(self, questions: Sequence[str], k: int) -> tuple[Numbers, npt.NDArray[np.float64]]:
+        """The best k passages of each question: positions [n, k] and cosines [n, k] to four decimals, the earlier passage first of equal ones.
+
+        With fewer than k passages the rest is filled with position -1 and 0. Exact; the corpus is read in blocks.
+        """
+        ids = np.full((len(questions), k), -1, dtype=np.int64)
+        scores = np.zeros((len(questions), k), dtype=np.float64)
+        width = min(k, len(self._vectors))
+        for start in range(0, len(questions), _QUESTIONS_AT_ONCE):
+            part = slice(start, start + _QUESTIONS_AT_ONCE)
+            ids[part, :width], scores[part, :width] = self._top(self.embedded("query", questions[part]), width)
+        return ids, scores
+
+    def _top(self, queries: Vectors, k: int) -> tuple[Numbers, npt.NDArray[np.float64]]:
+        best = np.empty((len(queries), 0), dtype=np.int64)
+        for start in range(0, len(self._vectors), _PASSAGES_AT_ONCE):
+            block = _steps(queries @ self._vectors[start : start + _PASSAGES_AT_ONCE].T).astype(np.int64)
+            # One number that sorts by cosine, then by place: both fit into 63 bits.
+            keys = (block + _STEPS) * _PLACES + (_PLACES - 1 - np.arange(start, start + block.shape[1]))
+            best = np.concatenate([best, keys], axis=1)
+            if best.shape[1] > k:
+                best = np.partition(best, best.shape[1] - k, axis=1)[:, -k:]
+        best = -np.sort(-best, axis=1)
+        return _PLACES - 1 - best % _PLACES, (best // _PLACES - _STEPS) / _STEPS
+
+    def cosine(self, question: str, position: int) -> float:
+        """Of one question and one passage, to four decimals."""
+        step = float(_steps(self._vectors[position] @ self.embedded("query", [question])[0]))
+        return step / _STEPS
+
+    def cosines(self, questions: Sequence[str], passages: Sequence[str]) -> list[float]:
+        """Of each question with the passage in the same place, to four decimals; passages need not be of the corpus."""
+        if not questions:
+            return []
+        asked, found = self.embedded("query", questions), self.embedded("document", passages)
+        return [float(step) / _STEPS for step in _steps(np.einsum("ij,ij->i", asked, found)).tolist()]
 
     def _places(self, questions: Sequence[str], own: Sequence[Own]) -> list[DensePlace]:
         queries = self.embedded("query", questions)
@@ -164,19 +202,19 @@ class Dense:
     def _computed(self, kind: Kind, texts: list[str]) -> Vectors:
         settings = self._settings
         if self._model is None:
-            self._model = load_model("SentenceTransformer", settings.dense_model or "", WHERE, settings.device)
+            self._model = load_model("SentenceTransformer", settings.dense_model or "", self._where, settings.device)
         # These put the model's own prompts before the texts.
         encode = self._model.encode_query if kind == "query" else self._model.encode_document
         try:
             vectors = encode(texts, batch_size=settings.model_batch, normalize_embeddings=True, show_progress_bar=False)
         except Exception as error:
-            told = out_of_memory(error, WHERE)
+            told = out_of_memory(error, self._where)
             if told is None:
                 raise
             raise told from error
         found: Vectors = np.asarray(vectors, dtype=np.float32)
         if not np.isfinite(found).all():
-            raise SettingsError("the model's embeddings are not numbers", where=WHERE, next_step="use another model")
+            raise SettingsError("the model's embeddings are not numbers", where=self._where, next_step="use another model")
         return found
 
     def _same_width(self, width: int, vectors: Vectors) -> int:
@@ -192,9 +230,9 @@ class Dense:
         )
 
 
-def open_dense(settings: VerifySettings, kept: Kept) -> Dense:
-    """The search of `verify.dense_model`. Raises SettingsError when there is no such model; it is loaded when first needed."""
-    return Dense(settings, kept)
+def open_dense(settings: VerifySettings, kept: Kept, where: str = WHERE) -> Dense:
+    """The search of `settings.dense_model`, which the setting `where` names. Raises SettingsError when there is no such model; it is loaded when first needed."""
+    return Dense(settings, kept, where)
 
 
 def _told(progress: Progress, before: int, total: int, here: int) -> None:

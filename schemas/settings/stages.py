@@ -289,6 +289,14 @@ class FilterSettings(Section):
     duplicate_threshold: float = Field(
         0.85, gt=0, le=1, description="Jaccard similarity of words from which two questions are near-duplicates."
     )
+    decontaminate: tuple[str, ...] = Field(
+        (),
+        description=(
+            "Files of real queries or benchmarks that training is kept apart from (text: a query a line; JSONL, CSV, TSV, Parquet: column "
+            "query, question, anchor or text, and passage, corpus or context for passages). They are never exported nor shown to a model."
+        ),
+        json_schema_extra=FILE,
+    )
 
     @model_validator(mode="after")
     def fitted_decision_is_there(self) -> FilterSettings:
@@ -307,9 +315,17 @@ class MineSettings(Section):
     variant: Literal["lucene", "okapi"] = Field(
         "lucene", description="Term weights of bm25s; okapi gives the scores of rank-bm25."
     )
-    model: str | None = Field(None, description="Embedding model (folder or hub id) of the engines dense and hybrid.")
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="Embedding model (folder or hub id) of the engines dense and hybrid.",
+        json_schema_extra=PLACE,
+    )
     teacher: str | None = Field(
-        None, description="Embedding model whose cosines margins are taken on (unset: the engine's own scores)."
+        None,
+        min_length=1,
+        description="Embedding model whose cosines margins are taken on (unset: mine.model, else the scores of BM25).",
+        json_schema_extra=PLACE,
     )
     negatives: int = Field(1, ge=1, le=64, description="Negatives a pair.")
     first_rank: int = Field(2, ge=1, description="First rank of the window that negatives are taken from.")
@@ -345,7 +361,10 @@ class MineSettings(Section):
         "next", description="Where the window leaves too few: the ranks after it, then by lot; by lot at once; or fewer."
     )
     promote_model: str | None = Field(
-        None, description="Checker (as verify.checker) that may find that a candidate answers: it becomes a further positive."
+        None,
+        min_length=1,
+        description="Checker (as verify.checker) that may find that a candidate answers: it becomes a further positive.",
+        json_schema_extra=PLACE,
     )
     min_promote_score: float = Field(
         0.9, ge=0, le=1, description="The score of promote_model from which a candidate is promoted."

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from curate.mine import STAGE
-from curate.mine.candidates import RANDOM_TRIES, random_order
 from curate.mine.guards import is_near
+from curate.mine.sampling import RANDOM_TRIES, random_order
 from curate.stage import Batch, Context, Rejection, content_id
 from curate.store import Store, StoreReader
 from curate.text import normalise, shingles
@@ -141,7 +141,7 @@ def test_the_window_begins_and_ends_where_the_settings_say() -> None:
     rows, rejected, _ = herons().mine(negatives=1, first_rank=4, last_rank=4)
     assert brief(rows) == [(content_id("fourth"), "bm25", 4, None, 1)]
     assert rejected == []
-    rows, rejected, notes = herons().mine(negatives=3, first_rank=2, last_rank=3)
+    rows, rejected, notes = herons().mine(negatives=3, first_rank=2, last_rank=3, shortage="fewer")
     assert [row["chosen"] for row in rows] == [1, 2]
     assert [(r.key, r.reason, r.detail, r.state) for r in rejected] == [
         (content_id("pair", "one"), Reason.NEGATIVES_TOO_FEW, "2 of 3", "quarantined")
@@ -255,7 +255,7 @@ def test_the_question_itself_or_all_of_a_long_one() -> None:
     corpus.chunk("itself", "Herons!")
     corpus.tables["pairs"].pop(0)
     assert reason_of(corpus, "itself") == Reason.NEGATIVE_HOLDS_ANCHOR
-    assert reason_of(corpus, "fourth", negatives=4) is None
+    assert reason_of(corpus, "fourth", negatives=4, relative_margin=None) is None
 
 
 def test_the_answer_given_to_another_question_with_the_same_words() -> None:
@@ -333,7 +333,7 @@ def test_random_passages_fill_a_window_that_ends_early() -> None:
     assert brief(rows)[0] == (content_id("positive"), "bm25", 2, "negative_equals_positive", None)
     assert [(row["origin"], row["rank"], row["score"]) for row in rows[1:]] == [("random", None, None)] * 3
     assert rejected == []
-    assert notes == ["Random negatives, because BM25 found too few in the split: 1 of 1 pairs."]
+    assert notes == ["Random negatives, because the search left too few of the split: 1 of 1 pairs."]
     rows, rejected, _ = corpus.mine(negatives=8)
     assert [row["chosen"] for row in rows] == [None, 1, 2, 3, 4, 5, 6, 7]
     # Ranked above the window, so the likeliest false negative: the last resort.
@@ -344,7 +344,7 @@ def test_random_passages_fill_a_window_that_ends_early() -> None:
 def test_no_random_passages_where_the_window_was_full() -> None:
     corpus = herons()
     corpus.tables["chunks"][1]["document_id"] = corpus.tables["chunks"][0]["document_id"]
-    rows, rejected, _ = corpus.mine(negatives=1, last_rank=2)
+    rows, rejected, _ = corpus.mine(negatives=1, last_rank=2, shortage="fewer")
     assert [row["reason"] for row in rows] == ["negative_overlaps_positive"]
     assert [rejection.detail for rejection in rejected] == ["0 of 1"]
 
@@ -363,14 +363,13 @@ def test_a_window_full_of_the_own_document_is_said_with_its_remedy() -> None:
 
 
 def test_random_order_is_seeded_bounded_and_complete() -> None:
-    mine = MineSettings(first_rank=2)
-    order = random_order(10, [3, 5], mine, "a")
+    order = random_order(10, [3, 5], 2, "a")
     assert sorted(order) == [0, 1, 2, 3, 4, 6, 7, 8, 9]
     assert order[-1] == 3
-    assert order == random_order(10, [3, 5], mine, "a")
-    assert len({tuple(random_order(10, [], mine, f"seed {i}")) for i in range(30)}) == 10
-    assert len(random_order(1000, [], mine, "a")) == RANDOM_TRIES
-    assert random_order(0, [], mine, "a") == []
+    assert order == random_order(10, [3, 5], 2, "a")
+    assert len({tuple(random_order(10, [], 2, f"seed {i}")) for i in range(30)}) == 10
+    assert len(random_order(1000, [], 2, "a")) == RANDOM_TRIES
+    assert random_order(0, [], 2, "a") == []
 
 
 def test_pairs_that_are_not_positive_get_none() -> None:
