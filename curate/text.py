@@ -13,7 +13,7 @@ _UNSPACED = (
 )
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['’.\-_][^\W{_UNSPACED}]+)*")
 _PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|[^\w\s]|_")
-_UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]")
+UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]")
 
 _LETTER = re.compile(r"[^\W\d_]")
 _NAME_MARKS = frozenset("/@_-`.\"'")
@@ -87,13 +87,13 @@ def content_words(text: str) -> list[str]:
 def is_unspaced(text: str) -> bool:
     """Whether at least a third of the words are characters of a script written without spaces."""
     found = words(text)
-    return bool(found) and 3 * sum(1 for word in found if _UNSPACED_CHARACTER.fullmatch(word)) >= len(found)
+    return bool(found) and 3 * sum(1 for word in found if UNSPACED_CHARACTER.fullmatch(word)) >= len(found)
 
 
 def count_words(text: str) -> int:
     """Words; two characters of an unspaced script count as one word (the mean length of a Chinese word)."""
     found = words(text)
-    characters = sum(1 for word in found if _UNSPACED_CHARACTER.fullmatch(word))
+    characters = sum(1 for word in found if UNSPACED_CHARACTER.fullmatch(word))
     return len(found) - characters + (characters + 1) // 2
 
 
@@ -180,7 +180,7 @@ def _segment(text: str, language: str) -> list[str]:
 def detect_language(text: str, min_characters: int = 20) -> str:
     """ISO 639-1 code of the language, or "und" when there is too little text to tell."""
     letters = sum(1 for character in text if character.isalpha())
-    if _UNSPACED_CHARACTER.search(text) is None and letters < min_characters:
+    if UNSPACED_CHARACTER.search(text) is None and letters < min_characters:
         return "und"
     import py3langid  # 0.6 s to load
 

@@ -17,35 +17,31 @@ def search_postings(
     """Fill a row of `ids` and `scores` [n, k] for each query (sorted term numbers); rows hold -1 and 0 when it begins."""
     sums = np.zeros(postings.size, dtype=np.float32)
     k = ids.shape[1]
+    asked = np.array([term for terms in queries for term in terms], dtype=np.int64)
+    bounds = list(zip(postings.starts[asked].tolist(), postings.starts[asked + 1].tolist(), strict=True))
+    first = 0
     for row, terms in enumerate(queries):
-        if terms:
-            found, weights = _best_of(postings, terms, k, sums)
+        lists = bounds[first : first + len(terms)]
+        first += len(terms)
+        if lists:
+            found, weights = _best_of(postings, lists, k, sums)
             ids[row, : len(found)] = found
             scores[row, : len(found)] = weights
 
 
-def _best_of(postings: Postings, terms: Sequence[int], k: int, sums: Weights) -> tuple[npt.NDArray[Any], Weights]:
+def _best_of(postings: Postings, lists: list[tuple[int, int]], k: int, sums: Weights) -> tuple[npt.NDArray[np.intp], Weights]:
     """`sums` is all 0 before and after."""
-    lists = []
-    for term in terms:
-        start, end = postings.starts[term], postings.starts[term + 1]
-        held = postings.positions[start:end]
-        sums[held] += postings.weights[start:end]
-        lists.append(held)
-    # A passage is read from the first list that holds it, and is 0 in those after.
-    places, totals, least = [], [], 0.0
-    for held in lists:
-        total = sums[held]
-        sums[held] = 0
-        kept = np.flatnonzero(total > least)
-        places.append(held[kept])
-        totals.append(total[kept])
-    place, total = np.concatenate(places), np.concatenate(totals)
-    if len(total) > k:
-        least = np.partition(total, len(total) - k)[len(total) - k]
-        reach = np.flatnonzero(total >= least)
-        place, total = place[reach], total[reach]
-    order = np.lexsort((place, -total))[:k]
+    places = np.concatenate([postings.positions[start:end] for start, end in lists], dtype=np.intp)
+    np.add.at(sums, places, np.concatenate([postings.weights[start:end] for start, end in lists]))
+    totals = sums[places]
+    sums[places] = 0
+    # A passage stands here once for each list that holds it, so that the best k stand among the best k times so many.
+    window = k * len(lists)
+    least = np.partition(totals, len(totals) - window)[len(totals) - window] if len(totals) > window else 0
+    reach = np.flatnonzero((totals >= least) & (totals > 0) if least <= 0 else totals >= least)
+    place, at = np.unique(places[reach], return_index=True)
+    total = totals[reach[at]]
+    order = np.argsort(-total, kind="stable")[:k]
     return place[order], total[order]
 
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice, pairwise
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
-from curate.text import STOPWORDS, is_unspaced, words
+from curate.text import STOPWORDS, UNSPACED_CHARACTER, is_unspaced, words
 
 Numbers = npt.NDArray[np.int32]
+
+PIECES_KEPT = 2**18
+"""So many different pieces of text a process remembers, about 60 MB."""
 
 _JOINTS = re.compile(r"[._\-]")
 _POSSESSIVE = re.compile(r"['’]s$")
 # What `words` cuts off although names end or begin with it: C++, C#, .NET; matched case-folded, as a whole name.
-_MARKED = re.compile(r"(?<![^\s(\[,;:`'\"/])(?:[^\W\d_]{1,3}(?:\+\+|#)|\.net)(?![\w+#])")
+_MARKED = re.compile(r"(?<![\w.+#&])(?:[^\W\d_]{1,3}(?:\+\+|#)|\.net)(?![\w+#])")
 
 
 @dataclass(frozen=True)
@@ -47,19 +51,13 @@ def search_terms(text: str, stemmer: str | None = None) -> list[str]:
     that Snowball knows ("english"); whole identifiers are not stemmed.
     """
     expand = _expander(stemmer)
-    return [term for word in _found(text) for term in expand(word)]
+    return [term for piece in _pieces(text) for term in expand(piece)]
 
 
 def number_texts(texts: Sequence[str], stemmer: str | None = None) -> Numbered:
-    """`search_terms` of each text. A word is looked at once in all the texts, and arrays are cheap to hand between processes."""
-    seen = _Numbering()
-    flat = array("i")
-    counts = []
-    for text in texts:
-        found = _found(text)
-        flat.extend(map(seen.__getitem__, found))
-        counts.append(len(found))
-    return _expanded(list(seen), np.frombuffer(flat, dtype=np.int32) if flat else _none(), counts, _expander(stemmer))
+    """`search_terms` of each text, numbered in the order in which they come. Arrays are cheap to hand between processes."""
+    with _LOCK:
+        return _known(stemmer).number(texts)
 
 
 def number_tokens(token_lists: Iterable[Sequence[str]], size: int = 4096) -> Iterator[Numbered]:
@@ -82,20 +80,58 @@ class _Numbering(dict[str, int]):
         return number
 
 
-def _expanded(vocabulary: list[str], numbers: Numbers, counts: list[int], expand: Callable[[str], tuple[str, ...]]) -> Numbered:
-    """Each word replaced by its index terms: none for a function word, several for an identifier."""
-    seen = _Numbering()
-    terms = array("i")
-    starts = np.zeros(len(vocabulary) + 1, dtype=np.int64)
-    for place, word in enumerate(vocabulary, start=1):
-        terms.extend(map(seen.__getitem__, expand(word)))
-        starts[place] = len(terms)
-    sizes = np.diff(starts)[numbers]
-    ends = np.concatenate(([0], np.cumsum(sizes)))
-    flat = np.frombuffer(terms, dtype=np.int32) if terms else _none()
-    places = np.arange(ends[-1]) + np.repeat(starts[:-1][numbers] - ends[:-1], sizes)
-    texts = np.concatenate(([0], np.cumsum(np.array(counts, dtype=np.int64))))
-    return Numbered(list(seen), flat[places], np.diff(ends[texts]).astype(np.int32))
+@dataclass
+class _Known:
+    """What this process has seen between blanks, each looked at once: its index terms are `flat[starts[n]:starts[n + 1]]`."""
+
+    stemmer: str | None
+    pieces: _Numbering = field(default_factory=_Numbering)
+    terms: _Numbering = field(default_factory=_Numbering)
+    flat: array[int] = field(default_factory=lambda: array("i"))
+    starts: array[int] = field(default_factory=lambda: array("q", [0]))
+
+    def number(self, texts: Sequence[str]) -> Numbered:
+        if len(self.pieces) > PIECES_KEPT:
+            self.__init__(self.stemmer)  # type: ignore[misc]
+        numbers = array("i")
+        counts = []
+        for text in texts:
+            pieces = _pieces(text)
+            numbers.extend(map(self.pieces.__getitem__, pieces))
+            counts.append(len(pieces))
+        self._expand()
+        return self._numbered(np.array(numbers, dtype=np.int32), np.array(counts, dtype=np.int64))
+
+    def _expand(self) -> None:
+        expand = _expander(self.stemmer)
+        for piece in islice(self.pieces, len(self.starts) - 1, None):
+            self.flat.extend(map(self.terms.__getitem__, expand(piece)))
+            self.starts.append(len(self.flat))
+
+    def _numbered(self, numbers: Numbers, counts: npt.NDArray[np.int64]) -> Numbered:
+        """Each piece replaced by its terms: none for a function word, several for an identifier."""
+        starts = np.array(self.starts, dtype=np.int64)
+        sizes = np.diff(starts)[numbers]
+        ends = np.concatenate(([0], np.cumsum(sizes)))
+        places = np.arange(ends[-1]) + np.repeat(starts[numbers] - ends[:-1], sizes)
+        terms = np.array(self.flat, dtype=np.int32)[places]
+        # Numbers must not depend on what this process saw before: they go by the first place in these texts.
+        first = np.full(len(self.terms), -1, dtype=np.int64)
+        first[terms[::-1]] = np.arange(len(terms))[::-1]
+        used = np.flatnonzero(first >= 0)
+        used = used[np.argsort(first[used])]
+        first[used] = np.arange(len(used))
+        names = list(self.terms) if len(used) else []
+        texts = np.concatenate(([0], np.cumsum(counts)))
+        return Numbered([names[term] for term in used.tolist()], first[terms].astype(np.int32), np.diff(ends[texts]).astype(np.int32))
+
+
+_LOCK = Lock()
+
+
+@lru_cache(maxsize=2)
+def _known(stemmer: str | None) -> _Known:
+    return _Known(stemmer)
 
 
 def _none() -> Numbers:
@@ -109,11 +145,10 @@ def _words_and_pairs(text: str) -> list[str]:
     return found + [a + b for a, b in pairwise(found) if _is_character(a) and _is_character(b)]
 
 
-def _found(text: str) -> list[str]:
-    found = _words_and_pairs(text)
-    if "++" in text or "#" in text or ".N" in text or ".n" in text:
-        found += _MARKED.findall(text.casefold())
-    return found
+def _pieces(text: str) -> list[str]:
+    """Blanks end words: what stands between them is looked at once, however often it stands there. A script without blanks is cut up."""
+    folded = text.casefold()
+    return folded.split() if text.isascii() or not UNSPACED_CHARACTER.search(folded) else _words_and_pairs(text)
 
 
 @lru_cache(maxsize=65536)
@@ -123,20 +158,27 @@ def _is_character(word: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _expander(stemmer: str | None) -> Callable[[str], tuple[str, ...]]:
-    """Index terms of a word, remembered for words that come again."""
+    """Index terms of what stands between blanks, remembered for what comes again."""
     stem = _stemmer(stemmer)
 
-    @lru_cache(maxsize=65536)
-    def expand(word: str) -> tuple[str, ...]:
-        if word in STOPWORDS:
-            return ()
-        if word.isalnum():
-            return (stem(word),)
-        parts = [part for part in _JOINTS.split(_POSSESSIVE.sub("", word)) if part and part not in STOPWORDS and part != word]
-        # The parts of a number (3.14) mean nothing.
-        return (word, *map(stem, parts)) if any(not part.isdigit() for part in parts) else (word,)
+    @lru_cache(maxsize=2**14)
+    def expand(piece: str) -> tuple[str, ...]:
+        if piece.isalpha() and piece.isascii():
+            return () if piece in STOPWORDS else (stem(piece),)
+        terms = [term for word in _words_and_pairs(piece) for term in _of_word(word, stem)]
+        return (*terms, *_MARKED.findall(piece))
 
     return expand
+
+
+def _of_word(word: str, stem: Callable[[str], str]) -> list[str]:
+    if word in STOPWORDS:
+        return []
+    if word.isalnum():
+        return [stem(word)]
+    parts = [part for part in _JOINTS.split(_POSSESSIVE.sub("", word)) if part and part not in STOPWORDS and part != word]
+    # The parts of a number (3.14) mean nothing.
+    return [word, *map(stem, parts)] if any(not part.isdigit() for part in parts) else [word]
 
 
 def _stemmer(language: str | None) -> Callable[[str], str]:
