@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+from dataclasses import field as fresh
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ import polars as pl
 from pydantic import BaseModel
 
 from curate import __version__
+from curate.export.anchors import pages, settled
 from curate.export.beir import write_eval
 from curate.export.card import write_card
 from curate.export.folder import dataset_is_intact, replaced_dataset
 from curate.export.formats import provenance_schema, row_schema, split_page, usable
-from curate.export.parquet import ROWS_A_GROUP, RowFile
+from curate.export.parquet import RowFile
 from curate.export.positions import write_positions
 from curate.stage import Batch, Context, Rejection, Stage
 from schemas.dataset import FORMATS
@@ -32,52 +35,60 @@ SHAPING = ("ingest", "deduplicate", "split", "chunk", "generate", "verify", "fil
 LIBRARIES = ("duckdb", "polars", "pyarrow")
 
 
+@dataclass
+class Written:
+    """What went into the formats' files, and what did not."""
+
+    rows: dict[str, int] = fresh(default_factory=dict)
+    """By path."""
+    rejected: list[Rejection] = fresh(default_factory=list)
+    """Pairs that fit no training format."""
+    promoted: int = 0
+    answering: int = 0
+    """Negatives that answer their question by another pair, so that they stand in no row of it."""
+
+
 def produce(context: Context) -> Iterator[Batch]:
     """Rows of `exported_files`. Raises StoreError when the folder cannot be written, ContractError when a row is not what its format says."""
     with replaced_dataset(Path(context.folder)) as folder:
-        rows, rejected = _write_formats(context, folder)
+        written = _write_formats(context, folder)
+        rows = written.rows
         counts = _counts(rows)
         _drop_empty(folder, rows)
         rows |= write_eval(context, folder) | write_positions(context, folder)
         counts["queries"] = {split: rows[f"eval/{split}/queries.jsonl"] for split in ("dev", "test")}
         counts["corpus"] = {"passages": rows["eval/test/corpus.jsonl"]}
-        manifest = _manifest(context, counts, rejected)
+        manifest = _manifest(context, counts, written)
         origins = context.reader.query("export_origins").to_dicts()
         (folder / "README.md").write_text(write_card(manifest, origins), encoding="utf-8", newline="\n")
         manifest = manifest.model_copy(update={"files": _entries(folder, rows)})
         write_manifest(folder, manifest)
         files = _entries(folder, rows)
-    yield Batch("exported_files", [{"path": path, **entry.model_dump()} for path, entry in files.items()], rejected)
+    yield Batch("exported_files", [{"path": path, **entry.model_dump()} for path, entry in files.items()], written.rejected)
 
 
-def _write_formats(context: Context, folder: Path) -> tuple[dict[str, int], list[Rejection]]:
-    """Write every format's Parquet files; returns rows by path, and the pairs that fit no training format."""
+def _write_formats(context: Context, folder: Path) -> Written:
+    """Write every format's Parquet files."""
     negatives = context.settings.mine.negatives
-    rows: dict[str, int] = {}
-    rejected: list[Rejection] = []
+    written = Written()
     total, done = context.reader.count("pairs"), 0
     for split in SPLITS:
         schemas = {f"{name}/{split}.parquet": row_schema(name, negatives) for name in FORMATS}
         schemas |= {f"provenance/{name}/{split}.parquet": provenance_schema(name) for name in FORMATS}
         with ExitStack() as stack:
             files = {path: stack.enter_context(RowFile(folder / path, schema)) for path, schema in schemas.items()}
-            for page in pages(context, split):
-                rejected += _unusable(page)
+            for found in pages(context, split):
+                page, answering = settled(found)
+                written.answering += answering
+                written.promoted += int(page["promoted_texts"].list.len().sum())
+                written.rejected += _unusable(page)
                 for name, (own, provenance) in split_page(page, negatives).items():
                     files[f"{name}/{split}.parquet"].append(own)
                     files[f"provenance/{name}/{split}.parquet"].append(provenance)
                 done += page.height
                 context.progress(done, total)
-            rows |= {path: file.rows for path, file in files.items()}
-    return rows, rejected
-
-
-def pages(context: Context, split: str) -> Iterator[pl.DataFrame]:
-    """The split's pairs in their final order, a page in memory at a time (of all pairs only the ids)."""
-    order = context.reader.query("export_order", {"split": split, "seed": str(context.settings.seed)})["pair_id"]
-    for ids in order.to_frame().iter_slices(ROWS_A_GROUP):
-        found = context.reader.query("export_pairs", {"ids": ids["pair_id"].to_list()})
-        yield ids.join(found, on="pair_id", how="left", maintain_order="left")
+            written.rows |= {path: file.rows for path, file in files.items()}
+    return written
 
 
 def _unusable(page: pl.DataFrame) -> list[Rejection]:
@@ -105,13 +116,13 @@ def _drop_empty(folder: Path, rows: dict[str, int]) -> None:
                 place.rmdir()
 
 
-def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: list[Rejection]) -> Manifest:
+def _manifest(context: Context, counts: dict[str, dict[str, int]], written: Written) -> Manifest:
     settings = context.settings
     reasons: dict[str, dict[str, int]] = {}
     for row in context.reader.query("export_rejected").iter_rows(named=True):
         reasons.setdefault(row["stage"], {})[row["reason"]] = row["rows"]
-    if rejected:
-        reasons["export"] = dict(Counter(str(rejection.reason) for rejection in rejected))
+    if written.rejected:
+        reasons["export"] = dict(Counter(str(rejection.reason) for rejection in written.rejected))
     return Manifest(
         name=settings.export.name,
         curate_version=__version__,
@@ -123,7 +134,7 @@ def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: lis
         counts=counts,
         rejected=reasons,
         prompts=dict(context.reader.query("export_prompts").rows()),
-        notes=list(_notes(counts)),
+        notes=[*_notes(counts), *_notes_on_passages(counts, written)],
         files={},
     )
 
@@ -131,13 +142,23 @@ def _manifest(context: Context, counts: dict[str, dict[str, int]], rejected: lis
 def _notes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     pairs, triplets = sum(counts.get("pairs", {}).values()), sum(counts.get("triplets", {}).values())
     if triplets < pairs:
-        yield f"Too few negatives for a triplet, so in pairs and labeled alone: {pairs - triplets:,} of {pairs:,} pairs."
+        yield f"Too few negatives for a triplet, so in pairs, labeled and multi_positive alone: {pairs - triplets:,} of {pairs:,} pairs."
     for split in SPLITS:
         if pairs and not counts["pairs"][split]:
             yield f"No pairs in {split}."
     for split in ("dev", "test"):
         if not counts["queries"][split]:
             yield f"No queries in eval/{split}: nothing can be measured on it."
+
+
+def _notes_on_passages(counts: Mapping[str, Mapping[str, int]], written: Written) -> Iterator[str]:
+    if written.promoted:
+        yield f"Candidates that answer (`mine.promote_model`), so further positives: {written.promoted:,}."
+    if written.answering:
+        yield f"Negatives left out because they answer the same question in another pair: {written.answering:,}."
+    triplets, distilled = sum(counts.get("triplets", {}).values()), sum(counts.get("distilled", {}).values())
+    if 0 < distilled < triplets:
+        yield f"Without a teacher's score for every passage, so not in distilled: {triplets - distilled:,} of {triplets:,} triplets."
 
 
 def shaping_settings(settings: Settings) -> dict[str, Any]:
@@ -155,7 +176,8 @@ def _shaping(section: BaseModel) -> dict[str, Any]:
         if isinstance(extra, dict) and (extra.get("shapes_rows") is False or extra.get("private")):
             del values[name]
         elif isinstance(extra, dict) and extra.get("names_file") and values[name] is not None:
-            values[name] = Path(values[name]).name
+            named = values[name]
+            values[name] = Path(named).name if isinstance(named, str) else [Path(one).name for one in named]
         elif isinstance(extra, dict) and extra.get("may_be_path") and values[name] is not None:
             values[name] = _bare(values[name])
         elif isinstance(value := getattr(section, name), BaseModel):
@@ -198,6 +220,7 @@ STAGE = Stage(
         "sql/export_chunks.sql",
         "sql/export_order.sql",
         "sql/export_pairs.sql",
+        "sql/export_promoted.sql",
         "sql/export_near_copies.sql",
         "sql/export_repeated_questions.sql",
         "sql/export_rejected.sql",

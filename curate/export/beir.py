@@ -67,7 +67,19 @@ def read_queries(reader: Reader, split: str) -> list[Query]:
     for rows in reader.batches("pairs", columns=("anchor", "chunk_id", "origin", "is_positive")):
         _add_answers(found, rows.filter("is_positive").select("anchor", "chunk_id", "origin").rows())
     _add_answers(found, reader.query("export_repeated_questions").rows())
+    _add_answers(found, _promoted(reader, split))
     return sorted(found.values(), key=lambda query: query.query_id)
+
+
+def _promoted(reader: Reader, split: str) -> Iterator[tuple[Any, ...]]:
+    """Chunks that mining found to answer, unless a row of the user's says that they do not."""
+    answers = reader.query("export_promoted", {"split": split}).rows()
+    if not answers:
+        return
+    denied: set[tuple[str, str]] = set()
+    for rows in reader.batches("pairs", columns=("anchor", "chunk_id", "is_positive")):
+        denied.update((normalise(anchor), chunk_id) for anchor, chunk_id, positive in rows.rows() if not positive)
+    yield from (answer for answer in answers if (normalise(answer[0]), answer[1]) not in denied)
 
 
 def _add_answers(queries: Mapping[str, Query], answers: Iterable[tuple[Any, ...]]) -> None:

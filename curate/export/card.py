@@ -14,6 +14,11 @@ WHAT_A_ROW_IS = {
     "pairs": "`anchor`, `positive`",
     "labeled": "`anchor`, `passage`, `label`: 1 answers, 0 does not",
     "scored": "`anchor`, `passage`, `score` between 0 and 1, as imported",
+    "distilled": (
+        "`anchor`, `positive`, `negative_1` … `negative_{k}`, `positive_score`, `negative_1_score` … `negative_{k}_score`: triplets with the "
+        "teacher's cosine of anchor and passage"
+    ),
+    "multi_positive": "`anchor`, `positives`, `negatives`: all passages that are known to answer it, and hard negatives; one row an anchor",
 }
 
 
@@ -100,7 +105,7 @@ def _evaluation(manifest: Manifest) -> str:
     return (
         "`eval/dev` and `eval/test` are in BEIR's layout. The corpus is every passage of every split, because one of test passages alone "
         "would be too easy; `text` is the passage exactly as it is embedded, and `title` is empty so that it is not doubled. Relevant are the "
-        "question's passage, its near-copies, and the passages of other pairs with the same question. "
+        "question's passage, its near-copies, the passages of other pairs with the same question, and passages that mining found to answer it. "
         f"Queries: {manifest.counts['queries']['dev']:,} dev, {manifest.counts['queries']['test']:,} test."
     )
 

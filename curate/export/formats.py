@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from schemas.dataset import FORMATS, dataset_model, negative_columns
+from curate.export.anchors import PROMOTED, by_anchor
+from schemas.dataset import FORMATS, dataset_model, negative_columns, score_columns
 from schemas.errors import ContractError
 from schemas.tables import polars_schema
 
@@ -15,13 +16,18 @@ TEXTS = pl.List(pl.String())
 
 SOURCES = ("pair_id", "question_id", "chunk_id", "document_id", "cluster_id", "style", "origin", "model", "source")
 PROVENANCE: dict[str, pl.DataType] = dict.fromkeys(SOURCES, TEXT)
+_NEGATIVES: dict[str, pl.DataType] = dict.fromkeys(("negative_chunk_ids", "negative_origins", "negative_states"), TEXTS)
 EXTRA: dict[str, dict[str, pl.DataType]] = {
-    "triplets": {"negative_chunk_ids": TEXTS, "negative_origins": TEXTS, "negative_states": TEXTS},
+    "triplets": _NEGATIVES,
     "pairs": {},
-    "labeled": {"passage_chunk_id": TEXT, "passage_origin": TEXT},
+    "labeled": {"passage_chunk_id": TEXT, "passage_origin": TEXT, "passage_state": TEXT},
     "scored": {},
+    "distilled": _NEGATIVES,
+    "multi_positive": dict.fromkeys(
+        [f"{side}_{what}" for side in ("positive", "negative") for what in ("pair_ids", "chunk_ids", "origins")], TEXTS
+    ),
 }
-"""Besides `PROVENANCE`. A supplied negative that is no chunk has a null chunk id."""
+"""Besides `PROVENANCE` (of multi_positive: the anchor's first pair). A supplied negative that is no chunk has a null chunk id."""
 
 
 def row_schema(name: str, negatives: int) -> dict[str, pl.DataType]:
@@ -46,7 +52,7 @@ def not_blank() -> pl.Expr:
 
 
 def split_page(page: pl.DataFrame, negatives: int) -> dict[str, tuple[pl.DataFrame, pl.DataFrame]]:
-    """A page of `curate/sql/export_pairs.sql` as (rows, provenance) of each format; rows hold to their contract.
+    """A settled page of `curate.export.anchors` as (rows, provenance) of each format; rows hold to their contract.
 
     Raises ContractError naming format and fault.
     """
@@ -55,6 +61,8 @@ def split_page(page: pl.DataFrame, negatives: int) -> dict[str, tuple[pl.DataFra
         "pairs": _pairs,
         "labeled": _labeled,
         "scored": _scored,
+        "distilled": _distilled,
+        "multi_positive": _multi_positive,
     }
     found = {}
     for name in FORMATS:
@@ -81,16 +89,41 @@ def _labeled(page: pl.DataFrame, negatives: int) -> pl.DataFrame:  # noqa: ARG00
         label=pl.coalesce("label", pl.col("is_positive").cast(pl.Int64)),
         passage_chunk_id=pl.col("chunk_id"),
         passage_origin=pl.lit("pair"),
+        passage_state=pl.lit(None, pl.String),
     )
-    parts = {"passage": "negative_texts", "passage_chunk_id": "negative_chunk_ids", "passage_origin": "negative_origins"}
+    parts = {
+        "passage": "negative_texts",
+        "passage_chunk_id": "negative_chunk_ids",
+        "passage_origin": "negative_origins",
+        "passage_state": "negative_states",
+    }
     against = page.filter(pl.col("negative_texts").list.len() > 0).with_columns(label=pl.lit(0, pl.Int64))
     against = against.with_columns(**{name: pl.col(source) for name, source in parts.items()}).explode(list(parts))
-    # The sort is stable: each pair's own passage, then its negatives.
-    return pl.concat([own, against.select(own.columns)]).sort("row", maintain_order=True)
+    further = page.filter(pl.col("promoted_texts").list.len() > 0).with_columns(label=pl.lit(1, pl.Int64))
+    names = ("passage", "passage_chunk_id", "passage_origin")
+    further = further.with_columns(**{name: pl.col(source) for name, source in zip(names, PROMOTED, strict=True)})
+    further = further.explode(list(names)).with_columns(passage_state=pl.lit("promoted"))
+    # The sort is stable: each pair's own passage, then what else answers, then its negatives.
+    parts_in_order = [own, further.select(own.columns), against.select(own.columns)]
+    return pl.concat(parts_in_order).sort("row", maintain_order=True)
 
 
 def _scored(page: pl.DataFrame, negatives: int) -> pl.DataFrame:  # noqa: ARG001
     return page.filter(not_blank() & pl.col("score").is_not_null()).with_columns(passage=pl.col("positive"))
+
+
+def _distilled(page: pl.DataFrame, negatives: int) -> pl.DataFrame:
+    whole = _triplets(page, negatives).filter(
+        pl.col("positive_score").is_not_null() & (pl.col("negative_scores").list.drop_nulls().list.len() == negatives)
+    )
+    columns = score_columns(negatives)[1:]
+    return whole.with_columns([pl.col("negative_scores").list.get(i).alias(name) for i, name in enumerate(columns)])
+
+
+def _multi_positive(page: pl.DataFrame, negatives: int) -> pl.DataFrame:
+    schema = row_schema("multi_positive", negatives) | provenance_schema("multi_positive")
+    rows = by_anchor(_pairs(page, negatives))
+    return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)
 
 
 def _checked(rows: pl.DataFrame, name: str, negatives: int) -> pl.DataFrame:

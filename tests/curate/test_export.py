@@ -5,146 +5,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from curate.export import STAGE, dataset_is_intact, shaping_settings
+from curate.export import dataset_is_intact, shaping_settings
 from curate.export.card import write_card
 from curate.export.folder import replaced_dataset
 from curate.export.parquet import ROWS_A_GROUP, RowFile
-from curate.stage import Batch, Context, Rejection, content_id
-from curate.store import Store, StoreReader
+from curate.stage import content_id
+from schemas.dataset import FORMATS
 from schemas.errors import ContractError, StoreError
 from schemas.manifest import read_manifest
 from schemas.reasons import Reason
-from schemas.settings import ChunkSettings, ExportSettings, LlmSettings, MineSettings, RoleSettings, Settings, load_settings
-from schemas.tables import TABLES, frame
-
-Rows = list[dict[str, Any]]
-EMBEDDED_TEXT = "SECRET-DOCUMENT-TEXT"
-
-
-class InProcess:
-    """The engine of these tests."""
-
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        return map(function, items)
-
-
-class Build:
-    """The tables that export reads, in the making."""
-
-    def __init__(self) -> None:
-        self.tables: dict[str, Rows] = {name: [] for name in STAGE.reads}
-
-    def chunk(self, name: str, split: str, **other: Any) -> None:
-        """One chunk in a document of its own."""
-        document = {"document_id": content_id("document", name)}
-        row = {"source": f"{name}.md", "title": name, "text": f"{EMBEDDED_TEXT} {name}", "blocks": [], "format": "markdown"}
-        self.tables["documents"].append(document | row | {"language": "en", "as_is": False})
-        place = {"start": 0, "end": 9, "cluster_id": content_id("block", name), "split": split}
-        self.tables["splits"].append(document | place | {"method": other.get("method", "clusters")})
-        row = document | place | {"chunk_id": content_id(name), "position": 0, "heading_path": [name], "text": name}
-        row |= {"passage": other.get("passage", f"passage {name}"), "tokens": 3, "language": "en"}
-        self.tables["chunks"].append(row)
-        cluster = {"chunk_id": row["chunk_id"], "chunk_cluster_id": content_id("cluster", other.get("cluster", name))}
-        self.tables["chunk_clusters"].append(cluster | {"representative": True, "home_split": split, "similarity": 1.0})
-
-    def pair(self, name: str, anchor: str, chunk: str, negatives: Iterable[str | None] = (), **other: Any) -> str:
-        """A kept pair and its chosen negatives: chunk names, or None for a supplied text."""
-        home = next(row for row in self.tables["chunks"] if row["chunk_id"] == content_id(chunk))
-        row = {"question_id": content_id("question", name), "chunk_id": home["chunk_id"], "style": other.get("style", "heading")}
-        row |= {"origin": other.get("origin", "extractive"), "train_only": other.get("train_only", False)}
-        row |= {"imported_pair_id": other.get("imported"), "is_positive": other.get("is_positive", True)}
-        row |= {"score": other.get("score"), "label": other.get("label")}
-        question = {
-            "question": anchor,
-            "answer": None,
-            "evidence": None,
-            "model": other.get("model"),
-            "prompt": None,
-            "group_id": None,
-        }
-        self.tables["questions"].append(row | question)
-        pair = {"pair_id": content_id("pair", name), "anchor": anchor, "positive": home["passage"]}
-        self.tables["pairs"].append(row | pair | {"split": home["split"], "cluster_id": home["cluster_id"]})
-        for number, negative in enumerate(negatives, start=1):
-            text, origin = (f"passage {negative}", "bm25") if negative else (f"supplied for {name}", "supplied")
-            row = {
-                "pair_id": pair["pair_id"],
-                "candidate": number,
-                "text": text,
-                "origin": origin,
-                "score": None,
-                "chosen": number,
-            }
-            row |= {
-                "chunk_id": content_id(negative) if negative else None,
-                "rank": None,
-                "teacher_score": None,
-                "positive_score": None,
-                "state": "negative",
-                "reason": None,
-            }
-            self.tables["negatives"].append(row)
-        return pair["pair_id"]
-
-    def export(self, folder: Path, **settings: Any) -> tuple[Rows, list[Rejection]]:
-        """Run the stage; its rows are held to their contract."""
-        connection = duckdb.connect()
-        store = Store(connection)
-        for table, rows in self.tables.items():
-            store.create(table)
-            store.insert(table, frame(TABLES[table], rows))
-        settings.setdefault("mine", MineSettings(negatives=2))
-        context = Context(
-            settings=Settings(**settings),
-            reader=StoreReader(connection, STAGE.reads),
-            engine=InProcess(),
-            progress=lambda done, total: None,
-            note=lambda sentence: None,
-            folder=str(folder),
-        )
-        batches: list[Batch] = list(STAGE.produce(context))
-        connection.close()
-        rows = [dict(row) for batch in batches for row in batch.rows]
-        TABLES["exported_files"].validate(frame(TABLES["exported_files"], rows))
-        return rows, [rejection for batch in batches for rejection in batch.rejected]
-
-
-def small() -> Build:
-    """Three splits, every origin, one pair without negatives, one imported non-positive."""
-    build = Build()
-    for name in ("a", "b", "c", "d"):
-        build.chunk(name, "train")
-    for name in ("e", "f", "g"):
-        build.chunk(name, "dev")
-    for name in ("h", "i", "j"):
-        build.chunk(name, "test")
-    build.pair("one", "what is a?", "a", ["b", "c"])
-    build.pair("two", "sentence of b", "b", ["a", None], train_only=True, style="sentence")
-    build.pair("three", "what is d?", "d", ["a"], model="m", origin="llm")
-    build.pair("four", "what is e?", "e", ["f", "g"])
-    build.pair("five", "what is h?", "h", ["i", "j"])
-    row = {"imported_pair_id": content_id("imported"), "source": "pairs.jsonl#3", "anchor": "h or i?", "negatives": []}
-    row |= {"document_id": content_id("document", "i"), "score": 0.25, "label": None, "is_positive": False}
-    build.tables["imported_pairs"].append(row)
-    build.pair("six", "h or i?", "i", origin="imported", imported=row["imported_pair_id"], score=0.25, is_positive=False)
-    return build
-
-
-def parquet(folder: Path, name: str) -> Rows:
-    return pl.read_parquet(folder / "dataset" / name).to_dicts()
-
-
-def lines(path: Path) -> Rows:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+from schemas.settings import ChunkSettings, ExportSettings, LlmSettings, RoleSettings, Settings, load_settings
+from tests.curate.export_builds import EMBEDDED_TEXT, Build, lines, parquet, rich, small
 
 
 def test_every_format_has_its_exact_rows(tmp_path: Path) -> None:
@@ -282,12 +159,13 @@ def test_manifest_counts_hashes_and_card(tmp_path: Path) -> None:
         "pairs": {"train": 3, "dev": 1, "test": 1},
         "labeled": {"train": 8, "dev": 3, "test": 4},
         "scored": {"train": 0, "dev": 0, "test": 1},
+        "multi_positive": {"train": 3, "dev": 1, "test": 1},
         "queries": {"dev": 1, "test": 1},
         "corpus": {"passages": 10},
     }
     assert manifest.files["labeled/test.parquet"].rows == 4
     assert manifest.files["README.md"].rows is None
-    assert manifest.notes == ["Too few negatives for a triplet, so in pairs and labeled alone: 1 of 5 pairs."]
+    assert manifest.notes == ["Too few negatives for a triplet, so in pairs, labeled and multi_positive alone: 1 of 5 pairs."]
     assert (manifest.split_method, manifest.heading_prefix, manifest.negatives) == ("clusters", True, 2)
     assert sorted(manifest.libraries) == ["duckdb", "polars", "pyarrow"]
     assert {row["path"] for row in rows} == {*manifest.files, "manifest.json"}
@@ -312,11 +190,11 @@ def test_the_card_says_how_it_was_split_and_embedded(tmp_path: Path) -> None:
     assert "without their headings" in card
 
 
-@pytest.mark.parametrize("name", ["triplets", "pairs", "labeled", "scored"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_datasets_loads_every_config(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
-    small().export(tmp_path, export=ExportSettings(name='a: "b" # {c}\n- d'))
+    rich().export(tmp_path, export=ExportSettings(name='a: "b" # {c}\n- d'))
     loaded = datasets.load_dataset(str(tmp_path / "dataset"), name, cache_dir=str(tmp_path / "cache"))
     assert list(loaded) == (["train", "dev", "test"] if name != "scored" else ["test"])
     for split in loaded:
@@ -340,14 +218,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_same_bytes_from_the_same_rows_in_another_order(tmp_path: Path) -> None:
-    small().export(tmp_path / "first")
-    build = small()
+    rich().export(tmp_path / "first")
+    build = rich()
     for rows in build.tables.values():
         rows.reverse()
     build.export(tmp_path / "second")
     first = contents(tmp_path / "first" / "dataset")
     assert first == contents(tmp_path / "second" / "dataset")
-    assert len(first) == 29
+    assert len(first) == 41
     build.export(tmp_path / "third", seed=14)
     assert parquet(tmp_path / "third", "labeled/train.parquet") != parquet(tmp_path / "first", "labeled/train.parquet")
 

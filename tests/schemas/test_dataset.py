@@ -15,6 +15,12 @@ GOOD: dict[str, dict[str, list[Any]]] = {
     "pairs": {"anchor": ["a", "b"], "positive": ["p", "q"]},
     "labeled": {"anchor": ["a", "a"], "passage": ["p", "a"], "label": [1, 0]},
     "scored": {"anchor": ["a", "a"], "passage": ["p", "a"], "score": [0.0, 1.0]},
+    "multi_positive": {"anchor": ["a", "b"], "positives": [["p", "q"], ["p"]], "negatives": [["n"], []]},
+}
+GOOD["distilled"] = GOOD["triplets"] | {
+    "positive_score": [0.5, 1.00001],
+    "negative_1_score": [-1.0, 0.0],
+    "negative_2_score": [0.75, 0.25],
 }
 BAD = [
     ("triplets", "anchor", "p"),
@@ -31,6 +37,24 @@ BAD = [
     ("scored", "score", 1.01),
     ("scored", "score", float("nan")),
     ("scored", "anchor", ""),
+    ("distilled", "negative_1", "p"),
+    ("distilled", "positive_score", None),
+    ("distilled", "negative_2_score", None),
+    ("distilled", "negative_1_score", -1.01),
+    ("distilled", "positive_score", float("nan")),
+    ("multi_positive", "anchor", ""),
+    ("multi_positive", "anchor", "b"),
+    ("multi_positive", "anchor", "q"),
+    ("multi_positive", "positives", []),
+    ("multi_positive", "positives", None),
+    ("multi_positive", "positives", ["p", " \n"]),
+    ("multi_positive", "positives", ["p", None]),
+    ("multi_positive", "positives", ["p", "p"]),
+    ("multi_positive", "positives", ["p", "n"]),
+    ("multi_positive", "negatives", ["q"]),
+    ("multi_positive", "negatives", ["n", "n"]),
+    ("multi_positive", "negatives", [""]),
+    ("multi_positive", "negatives", None),
 ]
 
 
