@@ -36,7 +36,8 @@ def produce(context: Context) -> Iterator[Batch]:
             with open_pool(context, split, models) as pool:
                 rules = _rules(context, pool, same_document)
                 passages = Passages(reader, elsewhere)
-                work = Batchwork(context, pool, rules, anchors, supplied, passages, models, margin or margin_of(mine))
+                most = _most_uses(context, pool)
+                work = Batchwork(context, pool, rules, anchors, supplied, passages, models, margin or margin_of(mine), most)
                 for rows in reader.batches("pairs", PAIRS_A_BATCH):
                     pairs = rows.filter((pl.col("split") == split) & pl.col("is_positive")).to_dicts()
                     if not pairs:
@@ -59,6 +60,18 @@ def _same_document(context: Context) -> bool:
     # One manual or five filings: other documents are too few, or none, to draw from.
     context.note("Few documents: negatives may come from other sections of the positive's own document.")
     return True
+
+
+def _most_uses(context: Context, pool: Pool) -> int | None:
+    """The limit as it is set, or twice what an even share would be where that is more: a lower one could only starve pairs."""
+    mine = context.settings.mine
+    pairs = int(context.reader.query("mine_pairs_in_split", {"split": pool.split})["pairs"][0])
+    if mine.max_uses is None or not pool.chunk_ids:
+        return mine.max_uses
+    fair = -(-2 * pairs * (mine.negatives - mine.easy_negatives) // len(pool.chunk_ids))
+    if fair > mine.max_uses:
+        context.note(f"mine.max_uses {mine.max_uses} would leave pairs of {pool.split} without negatives: there it is {fair}.")
+    return max(mine.max_uses, fair)
 
 
 def _rules(context: Context, pool: Pool, same_document: bool) -> Rules:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Batchwork:
     passages: Passages
     models: Models
     margin: Margin
+    most_uses: int | None = None
     uses: Counter[str] = field(default_factory=Counter)
     """How many pairs each chunk stands against already."""
 
@@ -183,10 +185,11 @@ def _look_at(work: Batchwork, search: Search, candidate: tuple[Slot, Passage], o
     if reason is None and _is_above(work, search, slot, cosine):
         reason = Reason.NEGATIVE_ABOVE_MARGIN
     own = slot.origin == "supplied"
+    used = slot.origin == work.pool.searcher.origin and work.uses[slot.chunk_id or ""] >= (work.most_uses or math.inf)
     answers = opinions.answers.get(said, -1.0) >= mine.min_promote_score
     if answers and reason in MAY_ANSWER and not own and not passage.elsewhere:
         reason = Reason.NEGATIVE_ANSWERS
-    if reason is None and mine.max_uses is not None and not own and work.uses[slot.chunk_id or ""] >= mine.max_uses:
+    if reason is None and used:
         reason = Reason.NEGATIVE_USED_ENOUGH
     search.seen.append(passage)
     if reason is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from curate.bm25 import Ids, Index, Scores, tokenise
+from curate.bm25 import Ids, Index, Scores
 
 if TYPE_CHECKING:
     from curate.verify.dense import Dense
@@ -43,12 +43,12 @@ class Words:
 
     def search(self, anchors: Sequence[str], k: int) -> tuple[Ids, Scores]:
         """By words in common."""
-        return self.index.search([tokenise(anchor, drop_stopwords=True) for anchor in anchors], min(k, self.index.size))
+        return self.index.search([self.index.tokens(anchor) for anchor in anchors], min(k, self.index.size))
 
     def own_score(self, anchor: str, position: int) -> float:
         """0 without a word in common."""
-        terms = self.index.terms(tokenise(anchor, drop_stopwords=True))
-        return float(self.index.score(terms)[position]) if terms else 0.0
+        terms = self.index.terms(self.index.tokens(anchor))
+        return float(self.index.scores_at(terms, [position])[0]) if terms else 0.0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from curate.bm25 import tokenise
 from curate.mine.candidates import Batchwork, Pair, Search, own_score, searches_of
 from curate.mine.guards import reason_against
 from curate.mine.margins import MISSED, Margin, automatic, share
@@ -30,7 +29,9 @@ def automatic_margin(work: Batchwork, pairs: Sequence[Pair]) -> tuple[Margin, st
         known += [share(score, own) for score, reason in found if reason in ANSWERS_TOO]
         left = sorted(share(score, own) for score, reason in found if reason is None)
         wanted = mine.negatives - mine.easy_negatives
-        needed.append(left[wanted - 1] if 0 < wanted <= len(left) else 0.0 if not wanted else float("inf"))
+        # Where the engine finds the positive late or not at all, others always score higher: such pairs are filled by the stated policy.
+        if wanted and work.pool.position(search.pair["chunk_id"]) in search.hits:
+            needed.append(left[wanted - 1] if wanted <= len(left) else float("inf"))
     known += _rewritten(work, searches)
     relative = automatic(known, needed)
     if relative is None:
@@ -76,8 +77,8 @@ def _rewritten(work: Batchwork, searches: Sequence[Search]) -> list[float]:
     for search, text in told:
         score = cosines.get((search.pair["anchor"], text))
         if score is None and work.models.teacher is None and work.pool.index is not None:
-            terms = work.pool.index.terms(tokenise(search.pair["anchor"], drop_stopwords=True))
-            score = work.pool.index.score_outside(terms, tokenise(text, drop_stopwords=True)) if terms else None
+            terms = work.pool.index.terms(work.pool.index.tokens(search.pair["anchor"]))
+            score = work.pool.index.score_outside(terms, work.pool.index.tokens(text)) if terms else None
         if score is not None:
             shares.append(share(score, own_score(work, search)))
     return shares

@@ -6,8 +6,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
-from curate.bm25 import Index, build, tokenise
+from curate.bm25 import Index, build_numbered, number_texts
 from curate.mine.engines import Both, Meaning, Searcher, Words
 from curate.mine.guards import Passage, chunk_passage, text_key
 from curate.mine.teacher import Models, open_search
@@ -89,18 +90,14 @@ def open_pool(context: Context, split: str, models: Models) -> Iterator[Pool]:
 
 
 def _index(context: Context, split: str) -> Index:
-    tokens = (found for batch in context.engine.map(tokenise_all, _texts(context, split)) for found in batch)
-    return build("rank-bm25" if context.settings.mine.engine == "rank-bm25" else "bm25s", tokens)
+    mine = context.settings.mine
+    blocks = context.engine.map(partial(number_texts, stemmer=mine.stemmer), _texts(context, split))
+    return build_numbered("rank-bm25" if mine.engine == "rank-bm25" else "bm25s", blocks, mine.variant, mine.stemmer)
 
 
 def _texts(context: Context, split: str) -> Iterator[list[str]]:
     for rows in context.reader.batches("chunks", columns=("chunk_id", "split", "passage")):
         yield rows.filter(rows["split"] == split)["passage"].to_list()
-
-
-def tokenise_all(texts: list[str]) -> list[list[str]]:
-    """Index terms of each text. Function words find nothing worth finding and have the longest posting lists."""
-    return [tokenise(text, drop_stopwords=True) for text in texts]
 
 
 def clusters_in_several_splits(reader: Reader) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from curate.bm25 import Index, tokenise
+from curate.bm25 import Index
 
 RARE_SHARE = 0.005
 RARE_PASSAGES = 3
@@ -22,7 +22,7 @@ def rare_in(index: Index | None) -> Callable[[str], bool]:
     least = math.log(1 + (index.size - passages + 0.5) / (passages + 0.5)) - 1e-9
 
     def is_rare(answer: str) -> bool:
-        terms = index.terms(tokenise(answer, drop_stopwords=True))
+        terms = index.terms(index.tokens(answer))
         return bool(terms) and float(index.weights(terms).max()) >= least
 
     return is_rare

@@ -131,7 +131,7 @@ class Dense:
 
     def cosine(self, question: str, position: int) -> float:
         """Of one question and one passage, to four decimals."""
-        step = float(_steps(self._vectors[position] @ self.embedded("query", [question])[0]))
+        step: float = _steps(self._vectors[position] @ self.embedded("query", [question])[0]).item()
         return step / _STEPS
 
     def cosines(self, questions: Sequence[str], passages: Sequence[str]) -> list[float]:
