@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from curate.bm25.postings import K1, B, Postings, Variant, post
 from curate.bm25.ranking import best, scores_at, scores_of_all, search_postings
-from curate.bm25.terms import Numbered, number_tokens
+from curate.bm25.terms import Numbered, number_tokens, search_terms
 
 Engine = Literal["bm25s", "rank-bm25"]
 Ids = npt.NDArray[np.int64]
@@ -30,6 +30,8 @@ class Index:
     """Term numbers of one query in, one score for each passage out."""
     postings: Postings | None = None
     """None: rank-bm25."""
+    stemmer: str | None = None
+    """Of `tokens`: the one that the passages were read with."""
 
     @property
     def mean_length(self) -> float:
@@ -39,6 +41,10 @@ class Index:
     def weights(self, terms: Sequence[int]) -> Scores:
         """Inverse document frequency of term numbers (bm25s engine only)."""
         return self.postings.idf[list(terms)] if self.postings and len(terms) else np.zeros(len(terms))
+
+    def tokens(self, text: str) -> list[str]:
+        """The index terms of a query, or of any text, read as the passages were."""
+        return search_terms(text, self.stemmer)
 
     def terms(self, query: Sequence[str]) -> list[int]:
         """Numbers of the query's known words, sorted, so that the same words in another order add up to the same float."""
@@ -51,12 +57,13 @@ class Index:
         return scores_at(self.postings, terms, np.asarray(positions, dtype=np.int64)).astype(np.float64)
 
     def score_outside(self, terms: Sequence[int], tokens: Sequence[str]) -> float:
-        """The score that a passage of these tokens would have if it stood in place of one of its length (bm25s engine, lucene only)."""
+        """The score that a passage of these tokens would have if it stood in place of one of its length (bm25s engine only)."""
         counts = Counter(tokens)
         numbered = {self.vocabulary[token]: count for token, count in counts.items() if token in self.vocabulary}
         norm = K1 * (1 - B + B * len(tokens) / self.mean_length)
         frequencies = np.array([numbered.get(term, 0) for term in terms], dtype=np.float64)
-        return float((self.weights(list(terms)) * frequencies / (frequencies + norm)).sum())
+        scale = self.postings.scale if self.postings else 1.0
+        return float((self.weights(list(terms)) * frequencies * scale / (frequencies + norm)).sum())
 
     def search(self, queries: Sequence[Sequence[str]], k: int) -> tuple[Ids, Scores]:
         """The best `k` passages of each tokenised query: positions [n, k] and scores [n, k].
@@ -86,7 +93,7 @@ def build(engine: Engine, token_lists: Iterable[Sequence[str]], variant: Variant
     return build_numbered(engine, number_tokens(token_lists), variant)
 
 
-def build_numbered(engine: Engine, blocks: Iterable[Numbered], variant: Variant = "lucene") -> Index:
+def build_numbered(engine: Engine, blocks: Iterable[Numbered], variant: Variant = "lucene", stemmer: str | None = None) -> Index:
     """Index passages given as numbered terms, block by block.
 
     bm25s, lucene: the scores of the library bm25s (an idf is never negative, so a corpus of three passages works). bm25s, okapi: those of
@@ -95,7 +102,7 @@ def build_numbered(engine: Engine, blocks: Iterable[Numbered], variant: Variant 
     """
     if engine == "bm25s":
         postings = post(blocks, variant)
-        return Index(postings.size, postings.vocabulary, lambda terms: scores_of_all(postings, terms), postings)
+        return Index(postings.size, postings.vocabulary, lambda terms: scores_of_all(postings, terms), postings, stemmer)
     from rank_bm25 import BM25Okapi  # kept out of start-up
 
     vocabulary: dict[str, int] = {}
@@ -105,6 +112,6 @@ def build_numbered(engine: Engine, blocks: Iterable[Numbered], variant: Variant 
         ends = np.cumsum(block.lengths)[:-1]
         passages += [part.tolist() for part in np.split(names[block.numbers], ends)]
     if not vocabulary:
-        return Index(len(passages), {}, lambda _: np.zeros(len(passages)))
+        return Index(len(passages), {}, lambda _: np.zeros(len(passages)), stemmer=stemmer)
     okapi = BM25Okapi(passages, k1=K1, b=B)
-    return Index(len(passages), vocabulary, okapi.get_scores)
+    return Index(len(passages), vocabulary, okapi.get_scores, stemmer=stemmer)

@@ -36,6 +36,8 @@ class Postings:
     idf: npt.NDArray[np.float64]
     lengths: Positions
     mean_length: float
+    scale: float
+    """k1 + 1 in the okapi variant; it changes no order."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def post(blocks: Iterable[Numbered], variant: Variant) -> Postings:
         idf=_idf(held, size, variant),
         lengths=all_lengths,
         mean_length=mean_length or 1.0,
+        scale=K1 + 1 if variant == "okapi" else 1.0,
     )
-    _fill(postings, counted, variant)
+    _fill(postings, counted)
     return postings
 
 
@@ -97,13 +100,12 @@ def _idf(held: npt.NDArray[np.int64], size: int, variant: Variant) -> npt.NDArra
     return np.where(raw < 0, EPSILON * raw.mean(), raw) if len(raw) else raw
 
 
-def _fill(postings: Postings, counted: list[_Block], variant: Variant) -> None:
+def _fill(postings: Postings, counted: list[_Block]) -> None:
     """Counting sort: each block's part of a term goes behind the parts of the blocks before it."""
     heads = postings.starts[:-1].copy()
     # bm25s rounds the idf first; so do we, to have its scores to the bit.
     idf = postings.idf.astype(np.float32)
     norms = K1 * ((1 - B) + B * postings.lengths / postings.mean_length)
-    scale = K1 + 1 if variant == "okapi" else 1.0
     counted.reverse()
     while counted:
         block = counted.pop()
@@ -116,4 +118,4 @@ def _fill(postings: Postings, counted: list[_Block], variant: Variant) -> None:
         heads[terms] += sizes
         counts = block.counts.astype(np.float32)
         postings.positions[places] = block.positions
-        postings.weights[places] = idf[block.terms] * (counts * scale / (norms[block.positions] + counts))
+        postings.weights[places] = idf[block.terms] * (counts * postings.scale / (norms[block.positions] + counts))

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from curate.bm25.postings import Postings, Weights
 
+_TOP = 0x7FFFFFFF
+
 
 def search_postings(
     postings: Postings, queries: Sequence[Sequence[int]], ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
@@ -37,12 +39,13 @@ def _best_of(postings: Postings, lists: list[tuple[int, int]], k: int, sums: Wei
     sums[places] = 0
     # A passage stands here once for each list that holds it, so that the best k stand among the best k times so many.
     window = k * len(lists)
-    least = np.partition(totals, len(totals) - window)[len(totals) - window] if len(totals) > window else 0
-    reach = np.flatnonzero((totals >= least) & (totals > 0) if least <= 0 else totals >= least)
-    place, at = np.unique(places[reach], return_index=True)
-    total = totals[reach[at]]
-    order = np.argsort(-total, kind="stable")[:k]
-    return place[order], total[order]
+    least = np.partition(totals, len(totals) - window)[len(totals) - window] if len(totals) > window else np.float32(0)
+    reach = np.flatnonzero(totals >= least if least > 0 else totals > 0)
+    # One number that sorts by falling score, then by rising position: the bits of positive floats are ordered as they are.
+    keys = (_TOP - totals[reach].view(np.int32).astype(np.int64) << 32) | places[reach]
+    keys.sort()
+    keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))[:k]]
+    return keys & 0xFFFFFFFF, (_TOP - (keys >> 32)).astype(np.int32).view(np.float32)
 
 
 def scores_of_all(postings: Postings, terms: Sequence[int]) -> Weights:

@@ -123,7 +123,9 @@ class _Known:
         first[used] = np.arange(len(used))
         names = list(self.terms) if len(used) else []
         texts = np.concatenate(([0], np.cumsum(counts)))
-        return Numbered([names[term] for term in used.tolist()], first[terms].astype(np.int32), np.diff(ends[texts]).astype(np.int32))
+        return Numbered(
+            [names[term] for term in used.tolist()], first[terms].astype(np.int32), np.diff(ends[texts]).astype(np.int32)
+        )
 
 
 _LOCK = Lock()
@@ -146,9 +148,11 @@ def _words_and_pairs(text: str) -> list[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Blanks end words: what stands between them is looked at once, however often it stands there. A script without blanks is cut up."""
-    folded = text.casefold()
-    return folded.split() if text.isascii() or not UNSPACED_CHARACTER.search(folded) else _words_and_pairs(text)
+    """What stands between blanks, looked at once however often it comes; a script without blanks is cut into characters and pairs."""
+    pieces = text.casefold().split()
+    if text.isascii() or not UNSPACED_CHARACTER.search(text):
+        return pieces
+    return [part for piece in pieces for part in (_words_and_pairs(piece) if UNSPACED_CHARACTER.search(piece) else (piece,))]
 
 
 @lru_cache(maxsize=65536)
@@ -165,6 +169,8 @@ def _expander(stemmer: str | None) -> Callable[[str], tuple[str, ...]]:
     def expand(piece: str) -> tuple[str, ...]:
         if piece.isalpha() and piece.isascii():
             return () if piece in STOPWORDS else (stem(piece),)
+        if len(piece) == 2 and _is_character(piece[0]) and _is_character(piece[1]):
+            return (piece,)
         terms = [term for word in _words_and_pairs(piece) for term in _of_word(word, stem)]
         return (*terms, *_MARKED.findall(piece))
 

@@ -315,6 +315,9 @@ class MineSettings(Section):
     variant: Literal["lucene", "okapi"] = Field(
         "lucene", description="Term weights of bm25s; okapi gives the scores of rank-bm25."
     )
+    stemmer: str | None = Field(
+        None, description="Snowball stemmer of BM25, by the name of its language, such as english (unset: words as they stand)."
+    )
     model: str | None = Field(
         None,
         min_length=1,
@@ -369,6 +372,17 @@ class MineSettings(Section):
     min_promote_score: float = Field(
         0.9, ge=0, le=1, description="The score of promote_model from which a candidate is promoted."
     )
+
+    @field_validator("stemmer")
+    @classmethod
+    def language_has_a_stemmer(cls, value: str | None) -> str | None:
+        """Better here than after an hour of building."""
+        if value is not None:
+            import Stemmer  # kept out of start-up
+
+            if value not in Stemmer.algorithms():
+                raise ValueError(f"no stemmer of that name; there are {', '.join(sorted(Stemmer.algorithms()))}")
+        return value
 
     @model_validator(mode="after")
     def window_is_not_empty(self) -> MineSettings:

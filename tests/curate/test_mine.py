@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -87,7 +88,7 @@ class Corpus:
         row = {"document_id": content_id("any"), "start": 0, "end": 9, "cluster_id": content_id("any")}
         self.tables["splits"].append(row | {"split": "train", "method": "blocks"})
 
-    def mine(self, **mine: Any) -> tuple[Rows, list[Rejection], list[str]]:
+    def mine(self, folder: str = "", **mine: Any) -> tuple[Rows, list[Rejection], list[str]]:
         """Rows in key order, rejections and notes; every row is held to the table's contract."""
         notes: list[str] = []
         connection = duckdb.connect()
@@ -101,6 +102,7 @@ class Corpus:
             engine=InProcess(),
             progress=lambda done, total: None,
             note=notes.append,
+            folder=folder,
         )
         batches: list[Batch] = list(STAGE.produce(context))
         connection.close()
@@ -464,10 +466,26 @@ def broken_promises(corpus: Corpus, pair: Mapping[str, Any], row: Mapping[str, A
         yield "not its split"
 
 
-@given(corpora(), st.integers(1, 3))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_chosen_negatives_keep_every_promise(corpus: Corpus, k: int) -> None:
-    rows, rejected, _ = corpus.mine(negatives=k)
+SETTINGS = st.fixed_dictionaries(
+    {
+        "negatives": st.integers(1, 3),
+        "relative_margin": st.sampled_from([None, 0.5, 0.95, 1.0]),
+        "sampling": st.sampled_from(["top", "uniform", "softmax"]),
+        "max_uses": st.sampled_from([None, 1, 2]),
+        "easy_negatives": st.integers(0, 1),
+        "shortage": st.sampled_from(["next", "random"]),
+        "last_rank": st.sampled_from([2, 50]),
+        "auto_margin": st.booleans(),
+    }
+)
+
+
+@given(corpora(), SETTINGS)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_chosen_negatives_keep_every_promise(corpus: Corpus, mine: dict[str, Any]) -> None:
+    k = mine["negatives"]
+    rows, rejected, _ = corpus.mine(**mine)
+    assert (rows, rejected) == corpus.mine(**mine)[:2]
     short = {rejection.key: rejection.detail for rejection in rejected}
     for pair in corpus.tables["pairs"]:
         own = [row for row in rows if row["pair_id"] == pair["pair_id"]]
@@ -479,6 +497,8 @@ def test_chosen_negatives_keep_every_promise(corpus: Corpus, k: int) -> None:
         assert len(set(texts)) == len(texts)
         assert all((row["reason"] is None) == (row["state"] == "negative") for row in own)
         # Too few only when nothing of the split is left to look at.
+        if mine["last_rank"] == 2 and mine["shortage"] == "random":
+            continue
         pool = {chunk["chunk_id"] for chunk in corpus.tables["chunks"] if chunk["split"] == pair["split"]}
         assert len(chosen) == k or pool <= {row["chunk_id"] for row in own}
 
@@ -499,3 +519,131 @@ def test_nearness_is_the_jaccard_similarity_of_shingles(first: str, second: str,
         a, b = shingles(first, size), shingles(other, size)
         expected = bool(a) and bool(b) and len(a & b) / len(a | b) >= threshold
         assert is_near(f" {normalise(first)} ", f" {normalise(other)} ", threshold, size) == expected
+
+
+def rivals(count: int = 6) -> Corpus:
+    """A positive, `count` passages that share fewer and fewer words with its anchor, and forty that share none."""
+    corpus = Corpus()
+    words = ["heron", "nest", "river", "tree", "spring", "reed", "grey"]
+    corpus.chunk("positive", " ".join(words))
+    for number in range(count):
+        filling = " ".join(f"filler{number}{letter}" for letter in "abcdefg"[: number + 1])
+        corpus.chunk(f"rival {number}", " ".join(words[: len(words) - 1 - number]) + " " + filling)
+    for number in range(40):
+        corpus.chunk(f"other {number}", f"quite another matter of number{number} and nothing else")
+    corpus.pair("one", " ".join(words), "positive")
+    return corpus
+
+
+def test_a_candidate_that_scores_nearly_as_high_is_quarantined_and_the_next_one_taken() -> None:
+    rows, _, _ = rivals().mine(relative_margin=None)
+    near = rows[0]["score"]
+    own = rivals().mine(first_rank=1, relative_margin=None)[0][0]["score"]
+    rows, _, _ = rivals().mine(relative_margin=round(near / own - 0.01, 4))
+    assert [(row["reason"], row["state"], row["chosen"]) for row in rows] == [
+        ("negative_above_margin", "quarantined", None),
+        (None, "negative", 1),
+    ]
+    assert rivals().mine(relative_margin=None, absolute_margin=own - near + 0.01)[0][0]["reason"] == "negative_above_margin"
+    assert rivals().mine(relative_margin=None, max_score=near - 0.01)[0][0]["reason"] == "negative_above_margin"
+    assert rivals().mine(relative_margin=None, max_score=near + 0.01)[0][0]["reason"] is None
+
+
+def test_what_ranks_above_the_positive_is_above_every_margin() -> None:
+    corpus = rivals()
+    corpus.tables["pairs"][0] |= {"chunk_id": content_id("rival 3"), "positive": corpus.tables["chunks"][4]["text"]}
+    corpus.tables["questions"][0]["chunk_id"] = content_id("rival 3")
+    rows, _, _ = corpus.mine(first_rank=1, relative_margin=1.0)
+    assert [row["reason"] for row in rows] == [*["negative_above_margin"] * 4, "negative_equals_positive", None]
+    assert rows[-1]["chunk_id"] == content_id("rival 4")
+
+
+def test_shortage_next_looks_behind_the_window_and_fewer_does_not() -> None:
+    corpus = rivals()
+    rows, rejected, _ = corpus.mine(last_rank=3, negatives=4, relative_margin=None)
+    assert [(row["origin"], row["rank"]) for row in rows] == [("bm25", rank) for rank in (2, 3, 4, 5)]
+    assert rejected == []
+    rows, rejected, notes = corpus.mine(last_rank=3, negatives=4, relative_margin=None, shortage="fewer")
+    assert [row["rank"] for row in rows] == [2, 3]
+    assert [rejection.detail for rejection in rejected] == ["2 of 4"]
+    assert notes == ["Fewer than `mine.negatives` (4), so no triplet: 1 of 1 pairs."]
+    rows, _, notes = corpus.mine(last_rank=3, negatives=4, relative_margin=None, shortage="random")
+    assert [row["origin"] for row in rows] == ["bm25", "bm25", "random", "random"]
+    assert notes == ["Random negatives, because the search left too few of the split: 1 of 1 pairs."]
+
+
+def test_easy_negatives_come_by_lot_and_are_no_shortage() -> None:
+    rows, rejected, notes = rivals().mine(negatives=3, easy_negatives=2, relative_margin=None)
+    assert [(row["origin"], row["chosen"]) for row in rows] == [("bm25", 1), ("random", 2), ("random", 3)]
+    assert (rejected, notes) == ([], [])
+    fewer, _, _ = rivals().mine(negatives=3, easy_negatives=3, shortage="fewer")
+    assert [row["origin"] for row in fewer] == ["random"] * 3
+
+
+def test_one_passage_stands_against_no_more_pairs_than_it_may() -> None:
+    corpus = rivals()
+    for number in range(4):
+        corpus.pair(f"more {number}", f"heron nest river tree spring reed grey {number}", "positive")
+    rows, rejected, _ = corpus.mine(relative_margin=None, max_uses=2)
+    uses = [row["chunk_id"] for row in rows if row["chosen"]]
+    assert max(uses.count(name) for name in uses) == 2
+    assert {row["reason"] for row in rows} == {None, "negative_used_enough"}
+    assert rejected == []
+    assert len({row["chunk_id"] for row in corpus.mine(relative_margin=None)[0]}) == 1
+
+
+def test_a_limit_of_use_that_nobody_could_keep_is_raised_and_said() -> None:
+    corpus = herons()
+    for number in range(11):
+        corpus.pair(f"more {number}", f"where do grey herons nest in spring trees rivers {number}", "positive")
+    _, rejected, notes = corpus.mine(relative_margin=None, max_uses=1)
+    assert notes == ["mine.max_uses 1 would leave pairs of train without negatives: there it is 4."]
+    assert rejected == []
+
+
+def test_a_short_answer_counts_when_few_passages_name_it() -> None:
+    corpus = rivals()
+    for number in range(40):
+        corpus.chunk(f"more {number}", f"some further words number{number}")
+    corpus.tables["questions"][0]["answer"] = "Humber"
+    corpus.tables["chunks"][1]["text"] = corpus.tables["chunks"][1]["passage"] = "heron nest river tree spring reed humber"
+    rows, _, _ = corpus.mine(relative_margin=None)
+    assert rows[0]["reason"] == "negative_holds_answer"
+    # A word of every second passage tells nothing.
+    corpus.tables["questions"][0]["answer"] = "matter"
+    corpus.tables["chunks"][1]["text"] = corpus.tables["chunks"][1]["passage"] = "heron nest river tree spring reed matter"
+    assert corpus.mine(relative_margin=None)[0][0]["reason"] is None
+
+
+def test_a_near_copy_of_the_positive_s_document_is_its_document() -> None:
+    corpus = rivals()
+    corpus.tables["chunks"][1]["cluster_id"] = corpus.tables["chunks"][0]["cluster_id"]
+    assert corpus.mine(relative_margin=None)[0][0]["reason"] == "negative_in_same_document"
+    assert corpus.mine(relative_margin=None, same_document=True)[0][0]["reason"] is None
+
+
+def test_a_dense_engine_without_a_model_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match="engine = dense needs model"):
+        load_settings(sets=["mine.engine=dense"])
+    with pytest.raises(SettingsError, match="easy_negatives must not be greater than negatives"):
+        load_settings(sets=["mine.easy_negatives=2"])
+
+
+def test_variant_and_stemmer_reach_the_index() -> None:
+    corpus = Corpus()
+    for i in range(7):
+        corpus.chunk(f"chunk {i}", f"Nests of bird number{i}." if i else "The heron nesting here.")
+    corpus.pair("pair", "nested number3", "chunk 0")
+    plain, _, _ = corpus.mine(first_rank=1)
+    okapi, _, _ = corpus.mine(first_rank=1, variant="okapi")
+    stemmed, _, _ = corpus.mine(first_rank=1, stemmer="english")
+    first = [next(row for row in rows if row["chunk_id"] == content_id("chunk 3")) for rows in (plain, okapi, stemmed)]
+    # okapi: idf of a word in one of seven passages is log(6.5 / 1.5), not log(1 + 6.5 / 1.5); k1 + 1 = 2.5 times the rest.
+    assert first[1]["score"] / first[0]["score"] == pytest.approx(2.5 * math.log(6.5 / 1.5) / math.log(1 + 6.5 / 1.5), rel=1e-5)
+    assert [row["origin"] for row in plain].count("bm25") == 1
+    assert [row["origin"] for row in stemmed].count("bm25") > 1
+
+
+def test_stemmer_of_no_language_is_refused() -> None:
+    with pytest.raises(ValueError, match="no stemmer of that name; there are arabic"):
+        MineSettings(stemmer="klingon")
