@@ -16,31 +16,20 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
+from benchmarks.mine_stage import run_stage, sentence_transformers_time, write_store
+from benchmarks.mine_texts import Texts, asked_of, made_up_texts, real_texts
 from curate.bm25 import build_numbered, number_texts, search_terms
 
 K = 50
 BLOCK = 1024
-MEAN_WORDS = 120
 SLOW_QUERIES = 12
 """So many queries are enough to time what takes a second for three."""
-
-
-@dataclass(frozen=True)
-class Texts:
-    """What is searched, and what for; `homes[i]` is the passage that question i was asked of."""
-
-    passages: list[str]
-    questions: list[str]
-    homes: list[int]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,9 +39,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for size in options.passages:
         texts = make(size, options.queries)
-        rows.append(search_row(texts))
+        if options.stage or options.large or options.st:
+            rows.append(stage_row(asked_of(texts), options))
+        else:
+            rows.append(search_row(texts))
         print_row(rows[-1])
     print(json.dumps({"benchmark": "mine_speed", "rows": rows}))
+
+
+def stage_row(texts: Texts, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds of the whole stage, and of what it is compared with."""
+    row: dict[str, Any] = {"passages": len(texts.passages), "queries": len(texts.questions), "workers": options.workers}
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder) / "store.duckdb"
+        write_store(database, texts)
+        if options.large:
+            # What the texts take would be counted as the stage's.
+            texts.passages.clear()
+        row |= run_stage(database, options.set, options.workers)
+    if options.stage:
+        row |= bm25s_times(texts)
+        row["bm25s_s"] = row["bm25s_tokenise_s"] + row["bm25s_index_s"] + row["bm25s_search_s"]
+        row["stage_over_bm25s"] = row["stage_s"] / row["bm25s_s"]
+    if options.st:
+        row["sentence_transformers_s"] = sentence_transformers_time(texts, options.model)
+        row["times_faster"] = row["sentence_transformers_s"] / row["stage_s"]
+    return row
 
 
 def search_row(texts: Texts) -> dict[str, Any]:
@@ -105,95 +117,6 @@ def parts(texts: list[str]) -> list[list[str]]:
     return [texts[start : start + BLOCK] for start in range(0, len(texts), BLOCK)]
 
 
-def made_up_texts(size: int, questions: int, seed: int = 0) -> Texts:
-    """Passages of about MEAN_WORDS words by Zipf's law; a question is eight words of its passage in a row and two by lot."""
-    random = np.random.default_rng(seed)
-    ranks = np.arange(1, 400_001)
-    shares = np.cumsum(1 / (ranks + 2.7) ** 1.07)
-    names = np.array([_word(number) for number in range(len(ranks))], dtype=object)
-
-    def draw(count: int) -> Any:
-        return names[np.searchsorted(shares, random.random(count) * shares[-1])]
-
-    lengths = np.clip(random.lognormal(np.log(MEAN_WORDS) - 0.08, 0.4, size), 8, 600).astype(int)
-    passages: list[str] = []
-    for start in range(0, size, 20_000):
-        some = lengths[start : start + 20_000]
-        words = draw(int(some.sum()))
-        ends = np.cumsum(some)
-        passages += [" ".join(words[end - length : end]) for end, length in zip(ends, some, strict=True)]
-    homes = random.integers(0, size, questions).tolist()
-    asked = []
-    for home in homes:
-        words = passages[home].split()
-        first = int(random.integers(0, max(1, len(words) - 8)))
-        asked.append(" ".join([*words[first : first + 8], *draw(2)]) + "?")
-    return Texts(passages, asked, homes)
-
-
-_FIRST = (
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "a",
-    "is",
-    "that",
-    "for",
-    "it",
-    "was",
-    "on",
-    "are",
-    "as",
-    "with",
-    "be",
-    "at",
-    "by",
-    "this",
-    "from",
-)
-
-
-def _word(number: int) -> str:
-    """The commonest are English function words; the others are syllables."""
-    if number < len(_FIRST):
-        return _FIRST[number]
-    syllables = ""
-    while number:
-        number, rest = divmod(number, 85)
-        syllables += "bcdfghjklmnprstvz"[rest % 17] + "aeiou"[rest // 17]
-    return syllables
-
-
-def real_texts(folder: Path) -> Callable[[int, int], Texts]:
-    """Sentences of SQuAD paragraphs and MedQuAD answers, drawn by lot into passages; the questions of both."""
-    from curate.text import sentence_spans
-
-    paragraphs = pl.read_parquet(folder / "squad/v1_paragraphs.parquet")["context"].to_list()
-    medical = pl.read_parquet(folder / "medquad/medquad_qa.parquet")
-    answers = [answer for answer in medical["answer"].drop_nulls().unique(maintain_order=True).to_list() if answer]
-    asked = pl.read_parquet(folder / "squad/v1_questions.parquet")["question"].to_list()
-    asked += medical["question"].unique(maintain_order=True).to_list()
-    sentences = [text[start:end].strip() for text in paragraphs + answers for start, end in sentence_spans(text)]
-    sizes = np.array([len(sentence.split()) for sentence in sentences])
-
-    def make(size: int, questions: int) -> Texts:
-        random = np.random.default_rng(0)
-        passages = []
-        for length in np.clip(random.lognormal(np.log(MEAN_WORDS) - 0.08, 0.4, size), 8, 600):
-            chosen, words = [], 0
-            while words < length:
-                pick = int(random.integers(len(sentences)))
-                chosen.append(sentences[pick])
-                words += int(sizes[pick])
-            passages.append(" ".join(chosen))
-        picks = random.integers(0, len(asked), questions)
-        return Texts(passages, [asked[pick] for pick in picks], random.integers(0, size, questions).tolist())
-
-    return make
-
-
 def print_row(row: dict[str, Any]) -> None:
     """One line for each measure."""
     for name, value in row.items():
@@ -211,6 +134,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--passages", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--queries", type=int, default=2000)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--stage", action="store_true", help="the whole stage beside bm25s")
+    parser.add_argument("--large", action="store_true", help="the whole stage alone, with its peak of memory")
+    parser.add_argument("--st", action="store_true", help="the whole stage beside sentence-transformers")
+    parser.add_argument("--model", help="embedding model of --st")
+    parser.add_argument("--set", action="append", default=[], help="a setting of the stage, such as mine.negatives=3")
+    parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args(arguments)
 
 
