@@ -100,24 +100,25 @@ def _rows(store: Store, sql: str) -> list[tuple[str, str]]:
     return [(row["anchor"], row["positive"]) for row in found]
 
 
-def write_dataset(built: Path, folder: Path, rows: Sequence[tuple[str, str]]) -> Path:
-    """A dataset folder of these pairs alone, for training without a dev set."""
+def write_dataset(built: Path, folder: Path, rows: Sequence[tuple[str, ...]]) -> Path:
+    """A dataset folder of these pairs, or triplets, alone, for training without a dev set."""
     manifest = read_manifest(built / "dataset", verify_hashes=False)
-    made = {"pairs/train.parquet": len(rows), "eval/dev/corpus.jsonl": 1, "eval/dev/queries.jsonl": 0}
+    columns = ["anchor", "positive", *(f"negative_{n}" for n in range(1, len(rows[0]) - 1))]
+    kind = "pairs" if len(columns) == 2 else "triplets"
+    made = {f"{kind}/train.parquet": len(rows), "eval/dev/corpus.jsonl": 1, "eval/dev/queries.jsonl": 0}
     for name in made:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("", encoding="utf-8")
     # A dev set without queries: the last step's model is taken.
     line = json.dumps({"_id": "0", "title": "", "text": rows[0][1]}) + "\n"
     (folder / "eval" / "dev" / "corpus.jsonl").write_text(line, encoding="utf-8")
-    pl.DataFrame(rows, schema={"anchor": pl.String, "positive": pl.String}, orient="row").write_parquet(
-        folder / "pairs" / "train.parquet"
-    )
+    pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row").write_parquet(folder / kind / "train.parquet")
     files = {
         name: FileEntry(sha256=file_sha256(folder / name), bytes=(folder / name).stat().st_size, rows=count)
         for name, count in made.items()
     }
-    write_manifest(folder, manifest.model_copy(update={"files": files, "counts": {"pairs": {"train": len(rows)}}}))
+    changed = {"files": files, "counts": {kind: {"train": len(rows)}}, "negatives": max(1, len(columns) - 2)}
+    write_manifest(folder, manifest.model_copy(update=changed))
     return folder
 
 
@@ -146,7 +147,7 @@ def _variant(
     others = against.setdefault("runs", found)
     beside = [evaluate({BASE: a, TUNED: b}, eval_set, EvaluateSettings()) for a, b in zip(others, found, strict=True)]
     differences = [one.find(TUNED, BASE, PRIMARY) for one in beside]
-    mean = _mean_of_seeds(others, found, eval_set)
+    mean = mean_of_seeds(others, found, eval_set)
     return {
         "variant": name,
         "rows": len(rows),
@@ -158,8 +159,8 @@ def _variant(
     }
 
 
-def _mean_of_seeds(others: Sequence[System], found: Sequence[System], eval_set: EvalSet) -> list[float | None]:
-    """Mean and 95% interval, by document, of each query's difference in the mean of the seeds: one noise less than seed by seed."""
+def mean_of_seeds(others: Sequence[System], found: Sequence[System], eval_set: EvalSet) -> list[float | None]:
+    """`found` minus `others`: mean and 95% interval, by document, of each query's difference in the mean of the seeds: one noise less than seed by seed."""
     scored = [[score_run(run, eval_set) for run in runs if isinstance(run, dict)] for runs in (others, found)]
     queries = sorted(eval_set.qrels)
     ours, theirs = (
