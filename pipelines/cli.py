@@ -35,6 +35,13 @@ def build_options(command: F) -> F:
             click.option("--out", type=FOLDER, default=Path("curated"), show_default=True, help="Build folder."),
             click.option("--config", type=FILE, help="Settings file (TOML)."),
             click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One setting, e.g. chunk.max_tokens=512."),
+            click.option(
+                "--decontaminate",
+                type=FILE,
+                multiple=True,
+                metavar="FILE",
+                help="Keep training apart from these queries (and passages) of yours or of a benchmark (filter.decontaminate).",
+            ),
             click.option("--until", metavar="STAGE", help="Stop after this stage."),
             click.option("--force", multiple=True, metavar="STAGE", help="Run this stage even if nothing changed."),
             click.option(
@@ -248,7 +255,11 @@ def _settings(**options: Any) -> Settings:
     for name in ("budget", "max_calls"):
         if options[name] is not None:
             sets.append(f"llm.{name}={options[name]}")
-    return load_settings(options["config"], sets)
+    settings = load_settings(options["config"], sets)
+    apart = (*settings.filter.decontaminate, *map(str, options["decontaminate"]))
+    # Further files beside those of the settings file: none is forgotten because another is named.
+    kept = settings.filter.model_copy(update={"decontaminate": tuple(dict.fromkeys(apart))})
+    return settings.model_copy(update={"filter": kept})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from curate.export import dataset_is_intact
+from curate.filter.decontaminate.files import check_files
 from curate.generate.brief import brief_of
 from curate.ingest import source_digest
 from curate.stage import Context, Stage
@@ -106,6 +107,7 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
     brief_of(build.settings)
     judge_brief(build.settings)
     check_gate_models(build.settings.verify)
+    check_files(build.settings.filter.decontaminate)
     digest = source_digest(build.sources, build.settings.ingest)
     results: list[StageResult] = []
     with open_store(build.folder) as store, ProcessEngine(build.workers) as engine:

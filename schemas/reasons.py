@@ -81,6 +81,11 @@ class Reason(StrEnum):
     QUESTION_NEAR_DUPLICATE = "question_near_duplicate", "nearly the same as another kept question"
     ANCHOR_AMBIGUOUS = "anchor_ambiguous", "the same question was written for several different passages"
     ANCHOR_IN_OTHER_SPLIT = "anchor_in_other_split", "the same question is already used in another split"
+    ANCHOR_IN_BENCHMARK = "anchor_in_benchmark", "a train question that matches a query of `filter.decontaminate`"
+    PASSAGE_IN_BENCHMARK = (
+        "passage_in_benchmark",
+        "a train pair whose passage holds a query, or matches a passage, of `filter.decontaminate`",
+    )
     CHUNK_REJECTED = "chunk_rejected", "the pair's passage was rejected as a chunk"
     CHECK_UNKNOWN = "check_unknown", "a gate could not decide"
     # filter: is it true of the passage?

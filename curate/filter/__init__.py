@@ -5,14 +5,17 @@ One row in: a question with its checks. One row out: a pair (anchor, passage), o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from curate.filter.anchors import Anchor, conflicts, incomplete
+from curate.filter.anchors import Anchor, Decision, conflicts, incomplete
+from curate.filter.decontaminate import Benchmark, open_benchmark
+from curate.filter.decontaminate.rows import anchors_in_benchmark, passages_in_benchmark, read_templates
 from curate.filter.gates import is_measured
 from curate.filter.labels import LABELS, decide, read_labels
 from curate.stage import Batch, Context, Rejection, Stage, content_id
+from curate.text import counted
 from schemas.reasons import Reason
 
 ROWS_AT_A_TIME = 8192
@@ -34,16 +37,49 @@ def produce(context: Context) -> Iterator[Batch]:
         done += len(rows)
         context.progress(done, total)
         yield Batch("pairs", rejected=[verdict for verdict in verdicts if verdict is not None])
-    kept = {anchor.question_id for anchor in left}
-    dropped: list[Rejection] = []
-    parts = list(incomplete(left, broken))
-    gone = {anchor.question_id for anchor, _, _ in parts}
-    whole = [anchor for anchor in left if anchor.question_id not in gone]
-    for anchor, reason, detail in (*parts, *conflicts(whole, context.settings.filter.duplicate_threshold)):
-        kept.discard(anchor.question_id)
-        dropped.append(_rejection(anchor, reason, detail))
-    yield Batch("pairs", rejected=sorted(dropped, key=lambda rejection: rejection.key))
-    yield from _pairs(context, kept)
+    dropped = list(_together(context, left, broken))
+    yield Batch("pairs", rejected=sorted((_rejection(*decision) for decision in dropped), key=lambda rejection: rejection.key))
+    yield from _pairs(context, {anchor.question_id for anchor in _without(left, dropped)})
+
+
+def _together(context: Context, left: Sequence[Anchor], broken: set[str]) -> Iterator[Decision]:
+    """The anchors that cannot stay beside the others or beside the user's benchmarks; `broken` holds groups that lost a row."""
+    benchmark, templates = open_benchmark(context.settings), read_templates(context.reader)
+    known = list(anchors_in_benchmark(benchmark, left, templates)) if benchmark else []
+    yield from known
+    left = _without(left, known)
+    parts = list(incomplete(left, broken | _groups(known)))
+    yield from parts
+    left = _without(left, parts)
+    repeats = list(conflicts(left, context.settings.filter.duplicate_threshold, templates))
+    yield from repeats
+    if benchmark:
+        yield from _passages_apart(context, benchmark, _without(left, repeats), known)
+
+
+def _passages_apart(
+    context: Context, benchmark: Benchmark, left: Sequence[Anchor], known: Sequence[Decision]
+) -> Iterator[Decision]:
+    # Last: a question that was written for two passages does not become one of a kind because one of them falls here.
+    wanted = {anchor.chunk_id for anchor in left if anchor.split == "train"}
+    held = passages_in_benchmark(benchmark, context.reader, wanted)
+    fallen = [(anchor, Reason.PASSAGE_IN_BENCHMARK, held[anchor.chunk_id]) for anchor in left if anchor.chunk_id in held]
+    yield from fallen
+    yield from incomplete(_without(left, fallen), _groups(fallen))
+    context.note(
+        f"Kept apart from {len(benchmark.queries.lines):,} queries and {counted(len(benchmark.passages.lines), 'passage')} of"
+        f" {', '.join(Path(name).name for name in context.settings.filter.decontaminate)}: {counted(len(known), 'train question')} "
+        f"matched a query, {counted(len(fallen), 'train pair')} fell for the passage."
+    )
+
+
+def _without(anchors: Sequence[Anchor], dropped: Iterable[Decision]) -> list[Anchor]:
+    gone = {anchor.question_id for anchor, _, _ in dropped}
+    return [anchor for anchor in anchors if anchor.question_id not in gone]
+
+
+def _groups(dropped: Iterable[Decision]) -> set[str]:
+    return {anchor.group_id for anchor, _, _ in dropped if anchor.group_id is not None}
 
 
 def _pages(context: Context) -> Iterator[list[dict[str, Any]]]:
@@ -99,7 +135,8 @@ STAGE = Stage(
     reads=("questions", "checks", "chunks", "chunk_clusters"),
     writes=("pairs",),
     produce=produce,
-    settings=("filter",),
+    settings=("filter", "deduplicate.chunk_threshold", "deduplicate.shingle"),
+    libraries=("numpy",),
     files=("sql/filter_questions.sql", "sql/filter_kept.sql"),
     conserves="questions",
     folder_files=(LABELS,),

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from curate.filter.decontaminate.runs import NO_TEMPLATES, Numbered, Side, Templates, run_said, shared_runs
 from curate.filter.likeness import Known, frequencies, likeness
 from curate.text import normalise
 from schemas.reasons import Reason
+from schemas.tables import SPLITS
 
 _ORIGINS = {"imported": 0, "llm": 1, "extractive": 2}
 # Of two near-equal questions in two splits the evaluation query stays and the training row goes.
@@ -37,10 +39,11 @@ Decision = tuple[Anchor, Reason, str]
 """An anchor that is not kept, why, and the detail."""
 
 
-def conflicts(anchors: Iterable[Anchor], threshold: float) -> Iterator[Decision]:
+def conflicts(anchors: Iterable[Anchor], threshold: float, templates: Templates = NO_TEMPLATES) -> Iterator[Decision]:
     """Every anchor that cannot stay beside the others; those not named stay.
 
-    Afterwards no two kept anchors in different splits are equal or near-equal, and no generated question is kept for two
+    Afterwards no two kept anchors in different splits are equal or near-equal or share a run of words (`templates` apart, see
+    `curate.filter.decontaminate.runs`), and no generated question is kept for two
     different passages. One imported anchor may keep several passages within its split: they are all positives of it.
     """
     groups: dict[str, list[Anchor]] = {}
@@ -55,7 +58,7 @@ def conflicts(anchors: Iterable[Anchor], threshold: float) -> Iterator[Decision]
         kept = [anchor for anchor in group if anchor.question_id not in gone]
         if kept:
             units.append(kept)
-    yield from _near_equal_anchors(units, threshold)
+    yield from _near_equal_anchors(units, threshold, templates)
 
 
 def incomplete(anchors: Iterable[Anchor], rejected: Container[str]) -> Iterator[Decision]:
@@ -115,23 +118,40 @@ def _strict(anchor: Anchor, kept: Sequence[list[Anchor]]) -> Callable[[int], boo
     return lambda n: anchor.origin == "imported" and kept[n][0].origin == "imported"
 
 
-def _near_equal_anchors(units: Sequence[list[Anchor]], threshold: float) -> Iterator[Decision]:
+def _near_equal_anchors(units: Sequence[list[Anchor]], threshold: float, templates: Templates) -> Iterator[Decision]:
     """Keep a unit (the rows of one anchor, all in one split) unless a preferred one is the same question."""
     ordered = sorted(units, key=lambda unit: _preference(unit[0]))
     features = [likeness(unit[0].question) for unit in ordered]
+    sharing = _sharing([unit[0] for unit in ordered], templates)
     known = Known(threshold, frequencies(features))
     kept: list[list[Anchor]] = []
-    for unit, feature in zip(ordered, features, strict=True):
+    places: dict[int, int] = {}
+    for place, (unit, feature) in enumerate(zip(ordered, features, strict=True)):
         first = unit[0]
-        alike = known.alike(feature, _strict(first, kept))
-        elsewhere = [(n, similarity) for n, similarity in alike if kept[n][0].split != first.split]
+        alike = [(n, f"{similarity:.2f} ≥ {threshold}") for n, similarity in known.alike(feature, _strict(first, kept))]
+        elsewhere = [(n, said) for n, said in alike if kept[n][0].split != first.split]
+        elsewhere += [(places[other], run_said(size)) for other, size in sharing.get(place, ()) if other in places]
         repeats = elsewhere or ([] if all(anchor.measured for anchor in unit) else alike)
         if repeats:
-            n, similarity = repeats[0]
+            n, said = repeats[0]
             reason = Reason.ANCHOR_IN_OTHER_SPLIT if elsewhere else Reason.QUESTION_NEAR_DUPLICATE
-            detail = f"like {kept[n][0].question_id} in {kept[n][0].split}: {similarity:.2f} ≥ {threshold}"
+            detail = f"like {kept[n][0].question_id} in {kept[n][0].split}: {said}"
             for anchor in unit:
                 yield anchor, reason, detail
             continue
+        places[place] = len(kept)
         known.add(feature)
         kept.append(unit)
+
+
+def _sharing(anchors: Sequence[Anchor], templates: Templates) -> dict[int, list[tuple[int, int]]]:
+    """Place of an anchor → places of anchors in other splits that share a run of words with it, and the words in it."""
+    places = {split: [n for n, anchor in enumerate(anchors) if anchor.split == split] for split in SPLITS}
+    sides = {split: Side(anchors[n].question for n in places[split]) for split in SPLITS[1:]}
+    found: dict[int, list[tuple[int, int]]] = {}
+    for first, second in (("train", "dev"), ("train", "test"), ("dev", "test")):
+        texts = Numbered(anchors[n].question for n in places[first])
+        for (a, b), size in sorted(shared_runs(texts, sides[second], templates).items()):
+            found.setdefault(places[first][a], []).append((places[second][b], size))
+            found.setdefault(places[second][b], []).append((places[first][a], size))
+    return found

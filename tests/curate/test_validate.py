@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -10,7 +11,8 @@ import pytest
 
 from curate.stage import content_id
 from curate.store import tables_of
-from curate.validate import STAGE, claims, failed, read_audit
+from curate.validate import STAGE, claims, failed, read_audit, sql_claims
+from schemas.settings import FilterSettings, MineSettings, Settings
 
 Tables = Any
 """`Tables` of conftest.py, which cannot be imported."""
@@ -78,8 +80,8 @@ def clean(tables: Tables) -> Tables:
     return tables
 
 
-def broken(tables: Tables) -> dict[str, tuple[int, list[str]]]:
-    rows = tables.run(STAGE).rows
+def broken(tables: Tables, settings: Settings | None = None) -> dict[str, tuple[int, list[str]]]:
+    rows = tables.run(STAGE, settings).rows
     assert [row["claim"] for row in rows] == list(claims())
     return {row["claim"]: (row["broken"], row["examples"]) for row in rows if row["broken"]}
 
@@ -148,6 +150,31 @@ def plant_pair_from_nowhere(tables: Tables) -> None:
     reject(tables, "filter", content_id("no such question"), "question_malformed")
 
 
+def asked(anchor: str, other: str) -> Callable[[Tables], None]:
+    """Change the anchors of a train pair and of a test pair."""
+
+    def plant(tables: Tables) -> None:
+        for position, text in enumerate((anchor, other)):
+            tables.rows["pairs"][position]["anchor"] = tables.rows["questions"][position]["question"] = text
+
+    return plant
+
+
+def scored(score: float, positive: float) -> Callable[[Tables], None]:
+    return change("negatives", 0, teacher_score=score, positive_score=positive)
+
+
+def plant_promoted_negative(tables: Tables) -> None:
+    tables.chunk("f", "Cranes dance in spring.")
+    add_pair(tables, "again", "where do herons stand", "f")
+    add_negative(tables, "again", 1, "Copper melts.")
+    reject(tables, "mine", pair_id("again"), "negatives_too_few", "quarantined")
+    tables.rows["negatives"][-1] |= {"state": "promoted", "reason": "negative_answers", "chosen": None}
+    tables.rows["negatives"][0]["origin"] = "bm25"
+
+
+PROMOTED = {"state": "promoted", "reason": "negative_answers"}
+WORDS = " ".join(f"word{n}" for n in range(13))
 EGRET, HERON, BITTERN = pair_id("egret"), pair_id("heron"), pair_id("bittern")
 PLANTED = [
     ("no_document_in_two_splits_by_cluster", plant_document_in_two_splits, [content_id("cluster", "a")]),
@@ -158,6 +185,13 @@ PLANTED = [
     ("no_negative_is_a_near_copy_of_a_positive", plant_near_copy_negative, [EGRET]),
     ("no_negative_from_other_split", change("negatives", 1, chunk_id=content_id("chunk", "b")), [EGRET]),
     ("no_negative_from_other_split", change("negatives", 1, chunk_id=content_id("chunk", "gone")), [EGRET]),
+    ("no_negative_from_other_split", change("negatives", 2, chunk_id=content_id("chunk", "b"), **PROMOTED), [EGRET]),
+    ("no_promoted_text_is_a_negative", plant_promoted_negative, [HERON]),
+    ("no_negative_above_the_margin", scored(0.77, 0.8), [HERON]),
+    ("no_negative_above_the_margin", scored(-0.2, -0.2), [HERON]),
+    ("no_train_anchor_shares_words_with_dev_or_test", asked(f"first {WORDS}", f"{WORDS} is said second"), [HERON]),
+    ("no_train_anchor_shares_words_with_dev_or_test", asked(WORDS[:47], f"what of {WORDS} and so"), [HERON]),
+    ("no_train_anchor_nearly_equals_dev_or_test", asked("What do egrets follow?", "What do egrets usually follow"), [HERON]),
     ("chosen_negatives_are_sound", change("negatives", 1, chosen=2), [EGRET]),
     ("chosen_negatives_are_sound", change("negatives", 2, chosen=2, text="bitterns hide in  REEDS.", state="negative"), [EGRET]),
     ("chosen_negatives_are_sound", change("negatives", 1, state="quarantined"), [EGRET]),
@@ -193,8 +227,57 @@ def test_an_audit_finds_the_planted_rows(clean: Tables, claim: str, plant: Calla
     assert broken(clean)[claim] == (len(keys), keys)
 
 
+BENCHMARK = [
+    ("no_train_anchor_in_a_benchmark", "Where do herons stand?"),
+    ("no_train_anchor_in_a_benchmark", "where do the herons stand"),
+    ("no_train_passage_in_a_benchmark", "herons stand still in shallow water and wait"),
+]
+
+
+@pytest.mark.parametrize(("claim", "query"), BENCHMARK)
+def test_an_audit_finds_train_rows_of_a_benchmark(clean: Tables, tmp_path: Path, claim: str, query: str) -> None:
+    passage = "Birds. Herons stand still in shallow water and wait."
+    clean.rows["pairs"][0]["positive"] = clean.rows["chunks"][0]["passage"] = passage
+    (tmp_path / "q.txt").write_text(f"what do egrets follow\n{query}\n", encoding="utf-8")
+    kept_apart = Settings(filter=FilterSettings(decontaminate=(str(tmp_path / "q.txt"),)))
+    found = broken(clean, kept_apart)
+    assert found[claim] == (1, [HERON])
+    assert set(found) == {claim}
+    assert broken(clean) == {}
+
+
 def test_every_audit_has_a_planted_fault() -> None:
-    assert {claim for claim, _, _ in PLANTED} == set(claims())
+    assert {claim for claim, *_ in (*PLANTED, *BENCHMARK)} == set(claims())
+
+
+@pytest.mark.parametrize(
+    ("mine", "scores", "faults"),
+    [
+        ({}, (0.76, 0.8), 0),
+        ({}, (0.77, 0.8), 1),
+        ({"relative_margin": None}, (0.9, 0.8), 0),
+        ({"auto_margin": True}, (0.79, 0.8), 0),
+        ({"auto_margin": True}, (0.81, 0.8), 1),
+        ({"auto_margin": True, "relative_margin": None}, (0.9, 0.8), 0),
+        ({"relative_margin": None, "absolute_margin": 0.1}, (0.69, 0.8), 0),
+        ({"relative_margin": None, "absolute_margin": 0.1}, (0.71, 0.8), 1),
+        ({"relative_margin": None, "max_score": 0.5}, (0.51, 0.8), 1),
+        ({"relative_margin": None, "max_score": 0.5}, (0.5, 0.8), 0),
+    ],
+)
+def test_the_margin_is_the_one_that_is_set(clean: Tables, mine: dict[str, Any], scores: tuple[float, float], faults: int) -> None:
+    scored(*scores)(clean)
+    assert len(broken(clean, Settings(mine=MineSettings(**mine)))) == faults
+
+
+def test_words_of_a_template_and_a_users_own_negative_are_no_fault(clean: Tables) -> None:
+    asked(f"first {WORDS}", f"{WORDS} is said second")(clean)
+    for n in range(10):
+        reject(clean, "filter", clean.question(f"form {n}", f"{WORDS} form{n}", "a"), "question_malformed")
+    plant_promoted_negative(clean)
+    clean.rows["questions"][-1]["question"] = clean.rows["pairs"][-1]["anchor"] = f"first {WORDS}"
+    clean.rows["negatives"][0]["origin"] = "supplied"
+    assert set(broken(clean)) <= {"scores_and_labels_survive"}
 
 
 def test_up_to_five_examples_in_order_of_key_and_all_are_counted(tables: Tables) -> None:
@@ -224,7 +307,7 @@ def test_failed_names_the_claims_that_do_not_hold() -> None:
     assert failed([]) == []
 
 
-@pytest.mark.parametrize("claim", claims())
+@pytest.mark.parametrize("claim", sql_claims())
 def test_an_audit_begins_with_its_claim_and_reads_declared_tables(claim: str) -> None:
     description, sql = read_audit(claim)
     assert description.endswith(".")
