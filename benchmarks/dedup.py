@@ -80,7 +80,7 @@ def main() -> None:
     planted = sum(THRESHOLD <= similarity < 1 for _, _, similarity in corpus.pairs)
     words = sum(len(text.split()) for text in corpus.texts)
     print(f"{len(corpus.texts):,} documents, {words:,} words, {planted:,} planted near-duplicates at {THRESHOLD} or above")
-    print(f"{'side':26}{'seconds':>9}{'peak MiB':>10}{'over texts':>12}{'recall':>9}{'exact':>8}{'false merges':>14}")
+    print(f"{'side':26}{'seconds':>9}{'CPU':>9}{'peak MiB':>10}{'over texts':>12}{'recall':>9}{'exact':>8}{'false merges':>14}")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write(corpus, Path(folder, "texts.jsonl"))
@@ -91,7 +91,7 @@ def main() -> None:
                 print(f"{name:26} left out: {row['left_out']}", flush=True)
             else:
                 row = judged(row, corpus)
-                numbers = f"{row['seconds']:>9}{row['peak_mib']:>10}{row['over_texts_mib']:>12}{row['recall']:>9}{row['recall_exact']:>8}"
+                numbers = f"{row['seconds']:>9}{row['cpu_seconds']:>9}{row['peak_mib']:>10}{row['over_texts_mib']:>12}{row['recall']:>9}{row['recall_exact']:>8}"
                 print(f"{name:26}{numbers}{row['false_merges'] if row['false_merges'] is not None else '-':>14}", flush=True)
             rows.append(row)
     print(json.dumps({"benchmark": "dedup", "documents": len(corpus.texts), "words": words, "planted": planted, "results": rows}))

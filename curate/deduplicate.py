@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from curate.near import Nearness, Signature, clusters, sign
+from curate.near import Nearness, Signatures, Signed, clusters, sign_all
 from curate.stage import Batch, Context, Reader, Stage
 from schemas.settings import DeduplicateSettings
 
-_DOCUMENTS_AT_ONCE = 64
+_DOCUMENTS_AT_ONCE = 256
 _ROWS_AT_ONCE = 4096
 _TEXTS = "SELECT document_id, text FROM documents WHERE document_id IN (SELECT unnest($ids))"
 
@@ -25,7 +25,7 @@ def document_nearness(settings: DeduplicateSettings) -> Nearness:
 def produce(context: Context) -> Iterator[Batch]:
     """Rows of `document_clusters`; of each cluster the longest text is the representative, ties go to the lowest id."""
     nearness = document_nearness(context.settings.deduplicate)
-    members = clusters(_signatures(context, nearness), lambda ids: document_texts(context.reader, ids), nearness)
+    members = clusters(_signatures(context, nearness), lambda ids: document_texts(context.reader, ids))
     while batch := list(islice(members, _ROWS_AT_ONCE)):
         yield Batch(
             "document_clusters",
@@ -48,19 +48,19 @@ def document_texts(reader: Reader, ids: Sequence[str]) -> dict[str, str]:
     return dict(zip(found["document_id"].to_list(), found["text"].to_list(), strict=True))
 
 
-def _signatures(context: Context, nearness: Nearness) -> Iterator[Signature]:
+def _signatures(context: Context, nearness: Nearness) -> Signatures:
     frames = context.reader.batches("documents", _DOCUMENTS_AT_ONCE, ["document_id", "text"])
     items = ((list(frame.iter_rows()), nearness) for frame in frames)
-    done, total = 0, context.reader.count("documents")
-    for signed in context.engine.map(_sign_all, items):
-        yield from signed
-        done += len(signed)
-        context.progress(done, total)
+    signatures, total = Signatures(nearness), context.reader.count("documents")
+    for signed in context.engine.map(_sign, items):
+        signatures.add(signed)
+        context.progress(len(signatures.ids), total)
+    return signatures
 
 
-def _sign_all(work: tuple[list[tuple[str, str]], Nearness]) -> list[Signature]:
+def _sign(work: tuple[list[tuple[str, str]], Nearness]) -> Signed:
     documents, nearness = work
-    return [Signature(id_, *sign(text, nearness), (-len(text),)) for id_, text in documents]
+    return sign_all(documents, [(-len(text),) for _, text in documents], nearness)
 
 
 STAGE = Stage(

@@ -15,7 +15,7 @@ import polars as pl
 
 from curate.chunk.passages import Made, chunk_document
 from curate.deduplicate import document_texts
-from curate.near import Member, Nearness, Signature, clusters, sign
+from curate.near import Member, Nearness, Signatures, Signed, clusters, sign_all
 from curate.stage import Batch, Context, Reader, Stage
 from schemas.settings import ChunkSettings
 
@@ -52,7 +52,7 @@ class _Place:
 def produce(context: Context) -> Iterator[Batch]:
     """Rows of `chunks` and what was rejected, then rows of `chunk_clusters` over the kept chunks of all splits."""
     nearness = _nearness(context)
-    signatures: list[Signature] = []
+    signatures = Signatures(nearness)
     places: dict[str, _Place] = {}
     overlong = done = 0
     total = context.reader.count("documents")
@@ -63,13 +63,13 @@ def produce(context: Context) -> Iterator[Batch]:
                 (row["chunk_id"], _Place(row["document_id"], row["start"], row["end"], row["split"])) for row in one.rows
             )
             yield Batch("chunks", one.rows, one.rejected)
-        signatures += signed
+        signatures.add(signed)
         done += len(made)
         context.progress(done, total)
     if overlong:
         passages = "passage taken as it is has" if overlong == 1 else "passages taken as they are have"
         context.note(f"{overlong} {passages} more than chunk.max_tokens tokens: a model cuts off what it cannot read.")
-    found = clusters(signatures, lambda ids: _texts(context.reader, places, ids), nearness)
+    found = clusters(signatures, lambda ids: _texts(context.reader, places, ids))
     rows = _cluster_rows(found, places)
     while batch := list(islice(rows, _ROWS_AT_ONCE)):
         yield Batch("chunk_clusters", batch)
@@ -93,16 +93,16 @@ def _by_document(found: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
     return dict(places)
 
 
-def _chunk_all(work: _Work) -> tuple[list[Made], list[Signature]]:
-    made, signatures = [], []
+def _chunk_all(work: _Work) -> tuple[list[Made], Signed]:
+    made, chunks, preferences = list[Made](), list[tuple[str, str]](), list[tuple[int, ...]]()
     for document in work.documents:
         places = work.places[document["document_id"]]
         one = chunk_document(document, places, work.settings)
         made.append(one)
+        chunks += [(row["chunk_id"], row["text"]) for row in one.rows]
         # The chunk of a document that stands for its cluster stands for its own cluster, too.
-        preference = (int(not places[0]["representative"]),)
-        signatures += [Signature(row["chunk_id"], *sign(row["text"], work.nearness), preference) for row in one.rows]
-    return made, signatures
+        preferences += [(int(not places[0]["representative"]),)] * len(one.rows)
+    return made, sign_all(chunks, preferences, work.nearness)
 
 
 def _texts(reader: Reader, places: dict[str, _Place], ids: Sequence[str]) -> dict[str, str]:

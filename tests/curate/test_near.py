@@ -5,15 +5,21 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-import curate.near
-from curate.near import Member, Nearness, band_rows, jaccard, near_duplicate_clusters, sign
+import curate.near.gathering
+import curate.near.grouping
+import curate.near.signing
+from curate.near import Member, Nearness, Signatures, clusters, jaccard, near_duplicate_clusters, sign_all
+from curate.near.bands import band_rows
 from curate.stage import content_id
 from curate.text import normalise, shingles
 
@@ -110,8 +116,8 @@ def test_clusters_equal_brute_force(nearness: Nearness) -> None:
 
 def test_a_large_cluster_is_joined_without_looking_at_every_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    overlap = curate.near._overlap
-    monkeypatch.setattr(curate.near, "_overlap", lambda a, b: looked.append(1) or overlap(a, b))
+    overlap = curate.near.grouping.overlap
+    monkeypatch.setattr(curate.near.grouping, "overlap", lambda a, b: looked.append(1) or overlap(a, b))
     items = [(f"{n:04}", " ".join([*text(1, 200), f"end{n}"])) for n in range(600)]
     assert len(groups(near_duplicate_clusters(items, NEARNESS))) == 1
     assert len(looked) < 10 * len(items)
@@ -137,26 +143,107 @@ def test_idempotent_and_independent_of_order_and_copies(texts: list[str]) -> Non
     assert groups(again) == {frozenset([member.id]) for member in once if member.representative}
 
 
+def signed(*texts: str) -> list[tuple[bytes, bytes, list[int]]]:
+    found = sign_all([(str(n), one) for n, one in enumerate(texts)], [()] * len(texts), NEARNESS)
+    return [
+        (digest, minhash.tobytes(), shingles.tolist())
+        for digest, minhash, shingles in zip(found.digests, found.minhashes, found.shingles, strict=True)
+    ]
+
+
 def test_signatures_are_the_same_in_any_process() -> None:
-    code = "from curate.near import *; print(sign('the heron waits in the reeds until noon', Nearness(0.8))[1].hex())"
+    code = "from tests.curate.test_near import *; print(signed('the heron waits in the reeds until noon'))"
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join([str(Path.cwd()), *sys.path])},
             capture_output=True,
             text=True,
             check=True,
         ).stdout
         for seed in ("0", "7")
     }
-    assert outputs == {sign("the heron waits in the reeds until noon", NEARNESS)[1].hex() + "\n"}
+    assert outputs == {f"{signed('the heron waits in the reeds until noon')}\n"}
+
+
+@pytest.mark.parametrize("at_once", [1, 70, 10**9])
+def test_signatures_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    texts = [
+        "",
+        "one",
+        "one two three four",
+        *(" ".join(text(n, 5 + n)) for n in range(8)),
+        "***",
+        "five words and one more",
+        "é",
+    ]
+    alone = [signed(one)[0] for one in texts]
+    monkeypatch.setattr(curate.near.signing, "_WORDS_AT_ONCE", at_once)
+    monkeypatch.setattr(curate.near.signing, "_WORDS_REMEMBERED", 3)
+    assert signed(*texts) == alone
+    assert [len(shingles) for *_, shingles in alone] == [0, 0, 0, *range(1, 9), 0, 1, 0]
 
 
 def test_huge_texts_are_signed_in_slices_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     long = " ".join(text(3, 3000))
-    whole = sign(long, NEARNESS), jaccard(long, long + " more", 5)
-    monkeypatch.setattr(curate.near, "_SLICE_CHARACTERS", 100)
-    assert (sign(long, NEARNESS), jaccard(long, long + " more", 5)) == whole
+    whole = signed(long), jaccard(long, long + " more", 5)
+    monkeypatch.setattr(curate.near.signing, "_SLICE_CHARACTERS", 100)
+    assert (signed(long), jaccard(long, long + " more", 5)) == whole
+
+
+def test_jaccard_is_that_of_the_sets_of_shingles() -> None:
+    for n in range(5):
+        a, b = " ".join(text(n)), " ".join(changed(text(n), 2 * n, n))
+        mine, theirs = shingles(a, 5), shingles(b, 5)
+        assert jaccard(a, b, 5) == len(mine & theirs) / len(mine | theirs)
+    assert jaccard("too short", "too short", 5) == 0.0
+
+
+def near_corpus(count: int) -> dict[str, str]:
+    bases = [text(n) for n in range(count)]
+    near = {f"near{n:04}": " ".join([*base, "end"]) for n, base in enumerate(bases)}
+    return {f"base{n:04}": " ".join(base) for n, base in enumerate(bases)} | near
+
+
+@pytest.mark.parametrize("kept", [0, 1000, 10**9])
+def test_shingles_that_are_not_kept_are_read_again_with_the_same_result(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    items = near_corpus(40) | {"single": " ".join(text(999))}
+    whole = near_duplicate_clusters(items.items(), NEARNESS)
+    assert len(groups(whole)) == 41
+    monkeypatch.setattr(curate.near.gathering, "HASHES_KEPT", kept)
+    monkeypatch.setattr(curate.near.gathering, "_HASHES_READ_AGAIN", 500)
+    monkeypatch.setattr(curate.near.gathering, "_TEXTS_AT_ONCE", 3)
+    asked: list[str] = []
+
+    def texts(ids: Sequence[str]) -> dict[str, str]:
+        assert len(ids) <= 3
+        asked.extend(ids)
+        return {id_: items[id_] for id_ in ids}
+
+    assert sorted(clusters(gathered(items), texts), key=lambda member: member.id) == whole
+    assert bool(asked) == (kept < 10**9)
+    assert "single" not in asked
+
+
+def gathered(items: dict[str, str]) -> Signatures:
+    signatures = Signatures(NEARNESS)
+    for item in items.items():
+        signatures.add(sign_all([item], [()], NEARNESS))
+    return signatures
+
+
+def test_memory_held_for_a_text_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curate.near.gathering, "HASHES_KEPT", 2000)
+    signatures = Signatures(NEARNESS)
+    texts = [(f"{n:016}", " ".join(text(n, 500))) for n in range(400)]
+    sign_all(texts[:1], [()], NEARNESS)  # what is loaded once
+    tracemalloc.start()
+    for n in range(0, 400, 20):
+        signatures.add(sign_all(texts[n : n + 20], [()] * 20, NEARNESS))
+    curate.near.signing._word_hashes.clear()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held / 400 < 1100  # 512 of MinHash; 500 words of shingles alone would be 4,000
 
 
 def test_bands_catch_pairs_at_the_threshold() -> None:
