@@ -33,6 +33,8 @@ class Postings:
     starts: npt.NDArray[np.int64]
     positions: Positions
     weights: Weights
+    bounds: Weights
+    """The most that each term adds to a score."""
     idf: npt.NDArray[np.float64]
     lengths: Positions
     mean_length: float
@@ -71,12 +73,15 @@ def post(blocks: Iterable[Numbered], variant: Variant) -> Postings:
         starts=starts,
         positions=np.empty(starts[-1], dtype=np.int32),
         weights=np.empty(starts[-1], dtype=np.float32),
+        bounds=np.zeros(len(vocabulary), dtype=np.float32),
         idf=_idf(held, size, variant),
         lengths=all_lengths,
         mean_length=mean_length or 1.0,
         scale=K1 + 1 if variant == "okapi" else 1.0,
     )
     _fill(postings, counted)
+    if vocabulary:
+        np.maximum.reduceat(postings.weights, starts[:-1], out=postings.bounds)
     return postings
 
 

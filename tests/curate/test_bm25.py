@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from curate.bm25 import K1, B, Engine, Index, Variant, build, build_numbered, number_texts, search_terms, tokenise
+from curate.bm25 import K1, B, Engine, Index, Variant, build, build_numbered, number_texts, ranking, search_terms, tokenise
 
 ENGINES: tuple[Engine, ...] = ("bm25s", "rank-bm25")
 
@@ -154,6 +154,43 @@ def test_search_is_a_stable_sort_of_all_scores(passages: list[list[str]], query:
     assert ids[0, : len(expected)].tolist() == expected
     assert found[0, : len(expected)].tolist() == [scores[i] for i in expected]
     assert (ids[0, len(expected) :] == -1).all()
+
+
+@pytest.mark.parametrize("variant", ["lucene", "okapi"])
+def test_leaving_common_words_out_changes_no_bit(variant: Variant, monkeypatch: pytest.MonkeyPatch) -> None:
+    passages = zipf_corpus(1500)
+    index = build("bm25s", passages, variant)
+    random = np.random.default_rng(3)
+    # Rare words, common words, a word asked twice, a passage as its own query.
+    queries = [[f"w{word}" for word in random.zipf(1.2, 6)] for _ in range(60)] + [
+        ["w1", "w1", "w900", "w2"],
+        ["w1"],
+        passages[3],
+    ]
+    for k in (1, 10, 50):
+        monkeypatch.setattr(ranking, "MANY", 10**9)
+        added = index.search(queries, k)
+        monkeypatch.setattr(ranking, "MANY", 0)
+        left_out = index.search(queries, k)
+        assert added[0].tobytes() == left_out[0].tobytes()
+        assert added[1].tobytes() == left_out[1].tobytes()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("aaaabbbccdefghij"), max_size=9), min_size=1, max_size=60),
+    st.lists(st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=7), min_size=1, max_size=3),
+    st.integers(1, 6),
+)
+def test_leaving_common_words_out_changes_no_bit_of_small_corpora(
+    passages: list[list[str]], queries: list[list[str]], k: int
+) -> None:
+    index = build("bm25s", passages)
+    added = index.search(queries, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "MANY", 0)
+        left_out = index.search(queries, k)
+    assert [part.tobytes() for part in added] == [part.tobytes() for part in left_out]
 
 
 def test_bm25s_with_okapi_weights_ranks_like_rank_bm25() -> None:
