@@ -139,9 +139,10 @@ def _ranks(work: Batchwork, search: Search, first: int) -> Iterator[Slot]:
 
 
 def _by_lot(work: Batchwork, search: Search) -> Iterator[Slot]:
-    first, seed = work.context.settings.mine.first_rank, f"{work.context.settings.seed} {search.seed}"
-    for position in random_order(len(work.pool.chunk_ids), search.hits, first, seed):
-        yield Slot("random", work.pool.chunk_ids[position])
+    known = {row["chunk_id"] for row in search.rows}
+    for position in random_order(len(work.pool.chunk_ids), search.hits, f"{work.context.settings.seed} {search.seed}"):
+        if work.pool.chunk_ids[position] not in known:
+            yield Slot("random", work.pool.chunk_ids[position])
 
 
 def _run(work: Batchwork, searches: Sequence[tuple[Search, Iterator[Slot]]], limit: Callable[[Search], int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,6 @@ def automatic(known: Sequence[float], needed: Sequence[float]) -> float | None:
         return None
     caught = float(np.quantile(np.array(known), MISSED, method="lower"))
     # A pair that no margin can feed is short whatever is set.
-    within = np.array([value for value in needed if np.isfinite(value)])
-    fed = float(np.quantile(within, 1 - STARVED, method="higher")) if len(within) else 0.0
+    within = sorted(value for value in needed if math.isfinite(value))
+    fed = within[math.ceil((1 - STARVED) * len(within)) - 1] if within else 0.0
     return round(min(1.0, max(caught, fed, 0.01)), 4)

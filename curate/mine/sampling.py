@@ -39,15 +39,14 @@ def _gumbel(seed: str) -> float:
     return -math.log(-math.log(drawn))
 
 
-def random_order(size: int, hits: Sequence[int], first_rank: int, seed: str) -> list[int]:
-    """Up to RANDOM_TRIES positions below `size` that are no hits; the hits above the window (before `first_rank`) come last.
+def random_order(size: int, hits: Sequence[int], seed: str) -> list[int]:
+    """Up to RANDOM_TRIES positions below `size` that are no hits; the hits, the likeliest false negatives, come last, the best of all.
 
     Chunk ids are hashes, so a run of positions in id order, begun at a hash of the seed, is a random sample of the passages.
     """
     if not size:
         return []
-    above = list(hits[: first_rank - 1])
     known = set(hits)
     first = int(content_id(seed), 16) % size
     order = ((first + step) % size for step in range(size))
-    return [*islice((position for position in order if position not in known), RANDOM_TRIES), *reversed(above)]
+    return [*islice((position for position in order if position not in known), RANDOM_TRIES), *reversed(hits)]
