@@ -104,9 +104,12 @@ class StepConsole(AbstractContextManager["StepConsole"]):
 
 def train_lines(result: TrainResult, dataset: str, out: str) -> list[str]:
     """What a training did, in lines for people, with the next command."""
+    from train.model_card import ROWS
+
     lines = [f"model: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
     lines.append(
-        f"{result.rows:,} {result.format}, {result.steps:,} steps on {result.device} ({result.precision}), {result.seconds:.0f} s"
+        f"{result.rows:,} {ROWS[result.format]}, {result.loss}, {result.steps:,} steps on {result.device} ({result.precision}), "
+        f"{result.seconds:.0f} s"
     )
     if result.base_dev and result.best_dev:
         lines += [f"dev {name}: base {result.base_dev[name]:.4f}, tuned {result.best_dev[name]:.4f}" for name in result.base_dev]

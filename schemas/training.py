@@ -16,11 +16,24 @@ S = TypeVar("S", bound=Section)
 class TrainSettings(Section):
     """A dataset folder in, a model folder out. Defaults are those of the sentence-transformers guides."""
 
-    loss: Literal["MultipleNegativesRankingLoss"] = Field(
-        "MultipleNegativesRankingLoss", description="Loss, by its name in sentence-transformers."
+    loss: Literal[
+        "auto",
+        "MultipleNegativesRankingLoss",
+        "OnlineContrastiveLoss",
+        "ContrastiveLoss",
+        "CoSENTLoss",
+        "CosineSimilarityLoss",
+        "MarginMSELoss",
+        "DistillKLDivLoss",
+    ] = Field(
+        "auto",
+        description=(
+            "Loss, by its name in sentence-transformers; auto: MultipleNegativesRankingLoss for triplets, pairs and multi_positive, "
+            "OnlineContrastiveLoss for labeled, CoSENTLoss for scored, MarginMSELoss for distilled."
+        ),
     )
-    data: Literal["auto", "triplets", "pairs"] = Field(
-        "auto", description="Rows to train on; auto: triplets, or pairs when there are no triplets."
+    data: Literal["auto", "triplets", "pairs", "labeled", "scored", "distilled", "multi_positive"] = Field(
+        "auto", description="Format of the rows to train on (--format); auto: triplets, or pairs when there are no triplets."
     )
     epochs: int = Field(1, ge=1, description="Passes over the training rows.")
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")

@@ -12,14 +12,14 @@ import pandera.errors
 import polars as pl
 import polars.exceptions
 
-from schemas.dataset import dataset_model, negative_columns
+from schemas.dataset import dataset_model
 from schemas.errors import InputError
 from schemas.manifest import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from schemas.tables import SPLITS
 from schemas.training import TrainSettings
+from train.formats import BUILD_AGAIN, check_rows, loss_rows
+from train.losses import LOSSES, choose_loss
 from train.models import third_party
-
-BUILD_AGAIN = "run `curate build` again"
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,18 @@ class TrainingData:
     """Checked rows, ready to train on."""
 
     format: str
-    """"triplets" (anchor, positive, negative_1 … negative_k) or "pairs" (anchor, positive)."""
+    """One of `schemas.dataset.FORMATS`."""
+    loss: str
     rows: pl.DataFrame
+    """As the loss takes them (`train.formats.loss_rows`)."""
     manifest: Manifest
     manifest_sha256: str
     notes: tuple[str, ...]
+
+    @property
+    def texts(self) -> pl.DataFrame:
+        """The rows without labels: anchor, then passages."""
+        return self.rows.select(column for column, kind in self.rows.schema.items() if kind == pl.String)
 
 
 def read_training_data(dataset: Path, settings: TrainSettings) -> TrainingData:
@@ -42,6 +49,7 @@ def read_training_data(dataset: Path, settings: TrainSettings) -> TrainingData:
     """
     manifest = read_manifest(dataset)
     name = _choose_format(manifest, settings, dataset)
+    loss = choose_loss(settings.loss, name)
     splits = {
         split: read_split(dataset, manifest, name, split) for split in SPLITS if f"{name}/{split}.parquet" in manifest.files
     }
@@ -53,7 +61,9 @@ def read_training_data(dataset: Path, settings: TrainSettings) -> TrainingData:
     if settings.limit is not None and rows.height > settings.limit:
         notes.append(f"{settings.limit} of {rows.height} training rows used (`limit`).")
         rows = _limited(rows, settings.limit, settings.seed)
-    return TrainingData(name, rows, manifest, file_sha256(dataset / MANIFEST_NAME), tuple(notes))
+    rows, more = loss_rows(rows, name, manifest.negatives, f"{name}/train.parquet")
+    notes += more
+    return TrainingData(name, loss, rows, manifest, file_sha256(dataset / MANIFEST_NAME), tuple(notes))
 
 
 def read_split(dataset: Path, manifest: Manifest, format_name: str, split: str) -> pl.DataFrame:
@@ -63,10 +73,7 @@ def read_split(dataset: Path, manifest: Manifest, format_name: str, split: str) 
         frame = pl.read_parquet(dataset / name)
     except (OSError, polars.exceptions.PolarsError) as error:
         raise InputError(f"cannot be read: {error}", where=name, next_step=BUILD_AGAIN) from error
-    wanted = ["anchor", "positive", *(negative_columns(manifest.negatives) if format_name == "triplets" else [])]
-    if missing := [column for column in wanted if column not in frame.columns]:
-        raise InputError(f"column(s) missing: {', '.join(missing)}", where=name, next_step=BUILD_AGAIN)
-    _check_texts(frame, wanted, name)
+    check_rows(frame, format_name, manifest.negatives, name)
     try:
         dataset_model(format_name, manifest.negatives).validate(frame)
     except (pandera.errors.SchemaError, pandera.errors.SchemaErrors) as error:
@@ -84,7 +91,8 @@ def to_dataset(rows: pl.DataFrame) -> Any:
 
 
 def _choose_format(manifest: Manifest, settings: TrainSettings, dataset: Path) -> str:
-    wanted = ("triplets", "pairs") if settings.data == "auto" else (settings.data,)
+    fitting = ("triplets", "pairs") if settings.loss == "auto" else [name for name in LOSSES if settings.loss in LOSSES[name]]
+    wanted = fitting if settings.data == "auto" else (settings.data,)
     for name in wanted:
         entry = manifest.files.get(f"{name}/train.parquet")
         if entry is not None and entry.rows != 0:
@@ -94,26 +102,6 @@ def _choose_format(manifest: Manifest, settings: TrainSettings, dataset: Path) -
         where=str(dataset),
         next_step="look at `curate rejects` for why no pair was kept, or build from more documents",
     )
-
-
-def _check_texts(frame: pl.DataFrame, columns: list[str], name: str) -> None:
-    """Row by row faults, named before pandera sees them: it does not say which row."""
-    for column in columns:
-        if frame.schema[column] != pl.String:
-            raise InputError(f"{column} is {frame.schema[column]}, not text", where=name, next_step=BUILD_AGAIN)
-        blank = frame[column].is_null() | ~frame[column].str.contains(r"\S")
-        _refuse_first(blank, f"{column} is blank", name)
-    passages = columns[1:]
-    for index, left in enumerate(passages):
-        for right in passages[index + 1 :]:
-            _refuse_first(frame[left] == frame[right], f"{right} equals {left}", name)
-
-
-def _refuse_first(faulty: pl.Series, what: str, name: str) -> None:
-    rows = faulty.fill_null(value=True).arg_true()
-    if len(rows):
-        more = f" (and in {len(rows) - 1} more rows)" if len(rows) > 1 else ""
-        raise InputError(f"{what}{more}", where=f"{name} row {rows[0] + 1}", next_step=BUILD_AGAIN)
 
 
 def _refuse_leaks(dataset: Path, rows: pl.DataFrame) -> None:
@@ -133,8 +121,8 @@ def _refuse_leaks(dataset: Path, rows: pl.DataFrame) -> None:
 
 
 def _limited(rows: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
-    def digest(row: tuple[str, ...]) -> bytes:
-        return sha256("\0".join((str(seed), *row)).encode("utf-8", "surrogatepass")).digest()
+    def digest(row: tuple[object, ...]) -> bytes:
+        return sha256("\0".join(map(str, (seed, *row))).encode("utf-8", "surrogatepass")).digest()
 
     ranked = sorted(range(rows.height), key=lambda index: digest(rows.row(index)))
     return rows[sorted(ranked[:limit])]

@@ -13,10 +13,11 @@ from schemas.training import EvaluateSettings, TrainSettings
 from train.data import TrainingData, to_dataset
 from train.eval_set import EvalSet
 from train.evaluate import Progress, dense_run, means, score_run
-from train.losses import build_loss
+from train.losses import IN_BATCH, build_loss
 from train.metrics import PRIMARY
 from train.model_folder import Place
 from train.models import prompts, third_party
+from train.sampler import without_known_positives
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def fit(encoder: Any, run: Run, place: Place) -> Any:
             model=encoder,
             args=_arguments(library, run, place, encoder),
             train_dataset=to_dataset(run.data.rows),
-            loss=build_loss(run.settings.loss, encoder),
+            loss=build_loss(run.data.loss, encoder),
             evaluator=_evaluator(run) if run.dev.queries else None,
             callbacks=[watch(run.progress)],
         )
@@ -103,8 +104,9 @@ def _arguments(library: Any, run: Run, place: Place, encoder: Any) -> Any:
         warmup_steps=math.ceil(settings.warmup_ratio * run.total_steps),
         bf16=run.precision == "bf16",
         fp16=run.precision == "fp16",
-        batch_sampler="no_duplicates",
-        prompts=prompts(encoder, run.data.rows.columns) or None,
+        # Only where a row's passages stand against the other rows' anchors does it matter which rows meet.
+        batch_sampler=without_known_positives if run.data.loss == IN_BATCH else "batch_sampler",
+        prompts=prompts(encoder, run.data.texts.columns) or None,
         eval_strategy=every if select else "no",
         eval_steps=settings.evaluate_every,
         save_strategy=every,

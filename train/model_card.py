@@ -14,7 +14,7 @@ tags: [sentence-transformers, feature-extraction, sentence-similarity]
 
 # Tuned embedding model
 
-{base} tuned on {rows} {format} of the dataset {dataset}, {steps} steps ({device}, {precision}).
+{base} tuned on {rows} {format} of the dataset {dataset}, {steps} steps ({device}, {precision}), {loss}.
 
 {dev}
 
@@ -40,7 +40,8 @@ def model_card(record: Mapping[str, Any]) -> str:
     return _CARD.format(
         base=quoted(record["model"]),
         rows=record["rows"],
-        format=record["format"],
+        format=ROWS[record["format"]],
+        loss=record["loss"],
         dataset=quoted(record["dataset"]),
         steps=record["steps"],
         device=record["device"],
@@ -50,6 +51,16 @@ def model_card(record: Mapping[str, Any]) -> str:
         notes=f"\n{notes.strip()}\n" if notes else "",
     )
 
+
+ROWS = {
+    "triplets": "triplets",
+    "pairs": "pairs",
+    "labeled": "labelled pairs",
+    "scored": "scored pairs",
+    "distilled": "triplets with a teacher's scores",
+    "multi_positive": "rows of anchors with all their positives",
+}
+"""What people call the rows of a format."""
 
 _PREFIX = {
     True: "Passages were embedded with their title and heading path before the text; do the same when serving.",

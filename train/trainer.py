@@ -36,6 +36,7 @@ class TrainResult:
     fingerprint: str
     settings: dict[str, Any]
     format: str
+    loss: str
     rows: int
     steps: int
     best_step: int | None
@@ -119,7 +120,7 @@ def _prepare(encoder: Any, what: tuple[str, Path, TrainSettings], data: Training
     notes = list(data.notes)
     if not dev.queries:
         notes.append("The dev set has no queries: the last step is kept, without selection.")
-    passages = data.rows.drop("anchor").unpivot()["value"].unique(maintain_order=True).to_list()
+    passages = data.texts.drop("anchor").unpivot()["value"].unique(maintain_order=True).to_list()
     if overlong := count_overlong(encoder, passages):
         notes.append(
             f"{overlong} of {len(passages)} passages are longer than the {encoder.max_seq_length} tokens the model reads; "
@@ -146,6 +147,7 @@ def _fingerprint(run: Run) -> str:
             "dataset": run.data.manifest_sha256,
             "model": run.model_sha256,
             "settings": settings,
+            "loss": run.data.loss,
             "device": run.device.partition(":")[0],
             "precision": run.precision,
         }
@@ -202,6 +204,7 @@ def _facts(trainer: Any, run: Run, place: Place, base_dev: dict[str, float] | No
         fingerprint=place.fingerprint,
         settings=run.settings.model_dump(mode="json"),
         format=run.data.format,
+        loss=run.data.loss,
         rows=run.data.rows.height,
         steps=int(trainer.state.global_step),
         best_step=best_step,

@@ -79,7 +79,8 @@ def toy() -> Toy:
 
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a dataset folder as export does: topics 0–39 train, 40–49 dev, 50–57 test; keyword arguments spoil or shrink it."""
+    """Writes a dataset folder as export does: topics 0–39 train, 40–49 dev, 50–57 test; keyword arguments spoil or shrink it,
+    and give the training rows of further formats by name."""
 
     def make(
         name: str = "dataset",
@@ -90,6 +91,8 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
         dev: range = range(40, 50),
         test: range = range(50, 58),
         counts: dict[str, dict[str, int]] | None = None,
+        negatives: int = 1,
+        **formats: pl.DataFrame,
     ) -> Path:
         folder = tmp_path / name
         train = range(40)
@@ -102,19 +105,20 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
             frames["triplets/train"] = triplets if triplets is not None else _triplets(train)
             frames["triplets/dev"] = _triplets(dev)
             frames["triplets/test"] = _triplets(test)
+        frames |= {f"{key}/train": frame for key, frame in formats.items()}
         for key, frame in frames.items():
             path = folder / f"{key}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             frame.write_parquet(path)
         for split, topics in (("dev", dev), ("test", test)):
             _write_eval(folder / "eval" / split, topics)
-        seal(folder, counts=counts)
+        seal(folder, counts=counts, negatives=negatives)
         return folder
 
     return make
 
 
-def seal(folder: Path, *, counts: dict[str, dict[str, int]] | None = None) -> None:
+def seal(folder: Path, *, counts: dict[str, dict[str, int]] | None = None, negatives: int = 1) -> None:
     """Write the manifest over what is in the folder now."""
     files = {}
     found: dict[str, dict[str, int]] = {}
@@ -131,7 +135,7 @@ def seal(folder: Path, *, counts: dict[str, dict[str, int]] | None = None) -> No
         settings={},
         heading_prefix=True,
         split_method="clusters",
-        negatives=1,
+        negatives=negatives,
         counts=counts or found,
         rejected={},
         notes=[],

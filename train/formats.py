@@ -1,0 +1,94 @@
+"""The formats of a dataset folder as columns that losses take: texts in the order anchor, passages, then at most one label."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from schemas.dataset import LISTS, dataset_model, negative_columns, score_columns
+from schemas.errors import InputError
+
+BUILD_AGAIN = "run `curate build` again"
+COSINES = (
+    "The teacher's scores are cosines between -1 and 1: the model's are taken as cosines, too, so that both are on one scale."
+)
+_KINDS = {pl.String: "text", pl.Int64: "whole numbers", pl.Float64: "numbers", pl.List(pl.String): "lists of texts"}
+
+
+def check_rows(frame: pl.DataFrame, format_name: str, negatives: int, place: str) -> None:
+    """Raise InputError that names the first faulty row: pandera, which sees the rows afterwards, does not say which one it is."""
+    wanted = {name: column.dtype.type for name, column in dataset_model(format_name, negatives).to_schema().columns.items()}
+    if missing := [column for column in wanted if column not in frame.columns]:
+        raise InputError(f"column(s) missing: {', '.join(missing)}", where=place, next_step=BUILD_AGAIN)
+    for column, kind in wanted.items():
+        if frame.schema[column] != kind:
+            raise InputError(f"{column} is {frame.schema[column]}, not {_KINDS[kind]}", where=place, next_step=BUILD_AGAIN)
+        values = frame[column]
+        if kind == pl.String:
+            _refuse_first(values.is_null() | ~values.str.contains(r"\S"), f"{column} is blank", place)
+        elif kind == pl.Float64:
+            _refuse_first(values.is_null() | values.is_nan(), f"{column} is no number", place)
+        else:
+            _refuse_first(values.is_null(), f"{column} is missing", place)
+    if format_name == "multi_positive":
+        _check_lists(frame, place)
+    passages = [column for column, kind in wanted.items() if kind == pl.String and column != "anchor"]
+    for index, left in enumerate(passages):
+        for right in passages[index + 1 :]:
+            _refuse_first(frame[left] == frame[right], f"{right} equals {left}", place)
+
+
+def loss_rows(frame: pl.DataFrame, format_name: str, negatives: int, place: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Checked rows of a format as a loss takes them, and what to tell people about it.
+
+    A number is called `label` or `score`; of distilled, `label` is the list of all scores, the positive's first. An anchor with several
+    positives gives a row for each. Raises InputError where all labels or scores are the same: there is nothing to learn.
+    """
+    if format_name == "multi_positive":
+        return _one_positive_a_row(frame, negatives)
+    if format_name == "distilled":
+        texts = frame.select("anchor", "positive", *negative_columns(negatives))
+        return texts.with_columns(frame.select(label=pl.concat_list(score_columns(negatives)))["label"]), (COSINES,)
+    for column in ("label", "score"):
+        if column in frame.columns and frame[column].n_unique() < 2:
+            raise InputError(
+                f"every {column} is {frame[column][0]}: nothing to tell apart",
+                where=place,
+                next_step="train on pairs or triplets",
+            )
+    return frame, ()
+
+
+def _check_lists(frame: pl.DataFrame, place: str) -> None:
+    _refuse_first(frame["positives"].list.len() == 0, "positives is empty", place)
+    for column in LISTS:
+        holds = pl.element().is_not_null() & pl.element().str.contains(r"\S").fill_null(value=False)
+        _refuse_first(~frame[column].list.eval(holds).list.all(), f"{column} holds a blank text", place)
+    both = frame.select(both=pl.col("positives").list.set_intersection("negatives").list.len() > 0)["both"]
+    _refuse_first(both, "a text is positive and negative", place)
+
+
+def _one_positive_a_row(frame: pl.DataFrame, negatives: int) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Anchor, positive, negative_1 … negative_k: the positives of an anchor take turns with its negatives, which repeat where they are few."""
+    columns = negative_columns(negatives) if frame["negatives"].list.len().sum() else []
+    rows: list[tuple[str, ...]] = []
+    left_out = 0
+    for anchor, positives, against in frame.select("anchor", *LISTS).rows():
+        if columns and not against:
+            left_out += 1
+            continue
+        for turn, positive in enumerate(positives):
+            taken = [against[(turn * negatives + index) % len(against)] for index in range(len(columns))]
+            rows.append((anchor, positive, *taken))
+    notes = [f"{frame.height - left_out:,} anchors give {len(rows):,} rows, one for each positive."]
+    if left_out:
+        notes.append(f"Anchors left out because they have no negative: {left_out:,}.")
+    if not columns:
+        notes.append("No negatives in this dataset: the other passages of a batch are the only ones.")
+    return pl.DataFrame(rows, schema=["anchor", "positive", *columns], orient="row"), tuple(notes)
+
+
+def _refuse_first(faulty: pl.Series, what: str, place: str) -> None:
+    rows = faulty.fill_null(value=True).arg_true()
+    if len(rows):
+        more = f" (and in {len(rows) - 1} more rows)" if len(rows) > 1 else ""
+        raise InputError(f"{what}{more}", where=f"{place} row {rows[0] + 1}", next_step=BUILD_AGAIN)
