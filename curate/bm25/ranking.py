@@ -11,7 +11,7 @@ import numpy.typing as npt
 from curate.bm25.postings import Postings, Weights
 
 _TOP = 0x7FFFFFFF
-MANY = 20_000
+MANY = 150_000
 """Of so many postings most belong to common words, which can be left out of the search for candidates; fewer are faster added up."""
 SLACK = 1e-4
 """Sums in another order differ by less than this share; candidates are kept within it, then scored exactly."""
@@ -62,7 +62,7 @@ def _candidates(postings: Postings, terms: Sequence[int], k: int, sums: Weights)
     for term in order:
         spans.append((int(postings.starts[term]), int(postings.starts[term + 1])))
         left -= float(postings.bounds[term])
-        held = postings.positions[slice(*spans[-1])]
+        held = postings.positions[slice(*spans[-1])].astype(np.int64)
         np.add.at(sums, held, postings.weights[slice(*spans[-1])])
         if len(held) >= k:
             least = max(least, _kth(sums[held], k))
@@ -110,11 +110,13 @@ def scores_of_all(postings: Postings, terms: Sequence[int]) -> Weights:
 def scores_at(postings: Postings, terms: Sequence[int], positions: npt.NDArray[np.int64]) -> Weights:
     """The scores of some passages: as many searches in sorted lists as there are terms."""
     sums = np.zeros(len(positions), dtype=np.float32)
+    # Of the same type as the lists: else each list is converted whole.
+    wanted = positions.astype(np.int32)
     for term in terms:
         start, end = int(postings.starts[term]), int(postings.starts[term + 1])
         held = postings.positions[start:end]
-        places = np.minimum(np.searchsorted(held, positions), end - start - 1)
-        sums += np.where(held[places] == positions, postings.weights[start:end][places], np.float32(0))
+        places = np.minimum(np.searchsorted(held, wanted), end - start - 1)
+        sums += np.where(held[places] == wanted, postings.weights[start:end][places], np.float32(0))
     return sums
 
 
