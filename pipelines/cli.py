@@ -155,6 +155,12 @@ main.add_command(label)
     metavar="FILE",
     help="Checker: questions with passage and label (squad v2 JSON, or JSONL, CSV, TSV, Parquet).",
 )
+@click.option(
+    "--format",
+    "data",
+    type=click.Choice(["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_positive"]),
+    help="Embedder: the dataset's format to train on, and with it the loss (auto: triplets, else pairs).",
+)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One training setting, e.g. epochs=3.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **options: Any) -> None:
@@ -167,12 +173,15 @@ def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **opt
     from pipelines.look import as_json as to_json
 
     if options["task"] == "checker":
+        if options["data"]:
+            raise click.UsageError("--format is for embedders")
         from pipelines.checker_rows import train_on_sources
 
         with StepConsole() as console:
             checker = train_on_sources((sources, options["labelled"]), (out, model), options["sets"], console.step)
         click.echo(to_json(asdict(checker)) if as_json else "\n".join(checker_lines(checker, str(out))))
         return
+    sets = (*options["sets"], *([f"data={options['data']}"] if options["data"] else []))
     if len(sources) != 1 or options["labelled"]:
         raise click.UsageError(
             "an embedder is trained on one DATASET folder; build folders and --labelled are for --task checker"
@@ -181,7 +190,7 @@ def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **opt
     from train.trainer import train_model
 
     with StepConsole() as console:
-        result = train_model(sources[0], out, model, section_from_sets(TrainSettings, options["sets"]), console.step)
+        result = train_model(sources[0], out, model, section_from_sets(TrainSettings, sets), console.step)
     click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(sources[0]), str(out))))
 
 

@@ -17,7 +17,7 @@ from train.data import read_training_data, to_dataset
 from train.sampler import without_known_positives
 from train.trainer import train_model
 
-STEP = TrainSettings(max_steps=1, batch_size=4, device="cpu")
+STEP = TrainSettings(max_steps=1, batch_size=4, warmup_ratio=0, device="cpu")
 
 
 def rows_of(name: str, **columns: list[Any]) -> pl.DataFrame:
