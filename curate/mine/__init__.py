@@ -20,6 +20,8 @@ from curate.stage import Batch, Context, Stage
 from schemas.tables import SPLITS
 
 PAIRS_A_BATCH = 2048
+PAIRS_WITH_MODELS = 256
+"""Models take seconds for so many: progress is shown, and vectors are kept, as often."""
 
 
 def produce(context: Context) -> Iterator[Batch]:
@@ -30,6 +32,7 @@ def produce(context: Context) -> Iterator[Batch]:
     total, done, tally = reader.count("pairs"), 0, Tally()
     margin: Margin | None = None
     with open_models(context) as models:
+        size = PAIRS_A_BATCH if models.kept is None else PAIRS_WITH_MODELS
         for split in SPLITS:
             if not _has_pairs(context, split):
                 continue
@@ -38,7 +41,7 @@ def produce(context: Context) -> Iterator[Batch]:
                 passages = Passages(reader, elsewhere)
                 most = _most_uses(context, pool)
                 work = Batchwork(context, pool, rules, anchors, supplied, passages, models, margin or margin_of(mine), most)
-                for rows in reader.batches("pairs", PAIRS_A_BATCH):
+                for rows in reader.batches("pairs", size):
                     pairs = rows.filter((pl.col("split") == split) & pl.col("is_positive")).to_dicts()
                     if not pairs:
                         continue

@@ -60,7 +60,8 @@ def automatic(known: Sequence[float], needed: Sequence[float]) -> float | None:
     """
     if len(known) < FEWEST_KNOWN:
         return None
-    caught = float(np.quantile(np.array(known), MISSED, method="lower"))
+    # Just below it, since what lies on a margin is kept.
+    caught = float(np.quantile(np.array(known), MISSED, method="lower")) - 0.0001
     # A pair that no margin can feed is short whatever is set.
     within = sorted(value for value in needed if math.isfinite(value))
     fed = within[math.ceil((1 - STARVED) * len(within)) - 1] if within else 0.0

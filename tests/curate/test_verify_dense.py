@@ -434,3 +434,27 @@ def test_a_device_that_is_not_there(tiny: Path, monkeypatch: pytest.MonkeyPatch)
 def test_loading_says_nothing(tiny: Path, capfd: pytest.CaptureFixture[str]) -> None:
     load_model("SentenceTransformer", str(tiny), WHERE, "cpu")
     assert capfd.readouterr() == ("", "")
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_best_passages_are_those_of_brute_force(
+    data: st.DataObject, folder: Path, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dense, "_PASSAGES_AT_ONCE", 3)
+    monkeypatch.setattr(dense, "_QUESTIONS_AT_ONCE", 2)
+    passages = data.draw(st.lists(numbers, min_size=1, max_size=9))
+    questions = data.draw(st.lists(numbers, min_size=1, max_size=5))
+    k = data.draw(st.integers(1, 11))
+    search = opened(kept, folder, FakeModel(), monkeypatch)
+    search.index([[written(passage) for passage in passages]], np.arange(len(passages)))
+    ids, scores = search.top([written(question) for question in questions], k)
+    for question, row, cosines in zip(questions, ids.tolist(), scores.tolist(), strict=True):
+        products = [round(float(np.dot(question, passage)), 4) for passage in passages]
+        best = sorted(range(len(passages)), key=lambda place: (-products[place], place))[:k]
+        assert row == best + [-1] * (k - len(best))
+        assert cosines == [products[place] for place in best] + [0.0] * (k - len(best))
+        assert [search.cosine(written(question), place) for place in best] == [products[place] for place in best]
+    pairs = [(question, passage) for question in questions for passage in passages]
+    found = search.cosines([written(question) for question, _ in pairs], [written(passage) for _, passage in pairs])
+    assert found == [round(float(np.dot(question, passage)), 4) for question, passage in pairs]
