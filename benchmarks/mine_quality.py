@@ -40,6 +40,7 @@ from benchmarks.planted_negatives import (
     write_corpus,
 )
 from curate.bm25 import build, tokenise
+from curate.stage import content_id
 from curate.store import open_store
 from curate.text import normalise
 from pipelines.runner import Build, run_build
@@ -237,16 +238,18 @@ def encode(model: str, case: Case, cache: Path) -> dict[str, Matrix]:
     known: dict[str, Matrix] = {}
     if cache.is_file():
         with np.load(cache, allow_pickle=False) as stored:
-            known = dict(zip(stored["texts"].tolist(), stored["vectors"], strict=True))
-    missing = [text for text in wanted if text not in known]
+            known = dict(zip(stored["names"].tolist(), stored["vectors"], strict=True))
+    names = {text: content_id(model, text) for text in wanted}
+    missing = [text for text in wanted if names[text] not in known]
     if missing:
         from sentence_transformers import SentenceTransformer
 
         loaded = SentenceTransformer(model, device="cpu")
         print(f"encode {len(missing)} texts", file=sys.stderr, flush=True)
-        known |= dict(zip(missing, loaded.encode(missing, normalize_embeddings=True, show_progress_bar=False), strict=True))
-        np.savez(cache, texts=np.array(list(known)), vectors=np.stack(list(known.values())))
-    return {text: known[text] for text in wanted}
+        found = loaded.encode(missing, normalize_embeddings=True, show_progress_bar=False)
+        known |= dict(zip((names[text] for text in missing), found, strict=True))
+        np.savez(cache, names=np.array(list(known)), vectors=np.stack(list(known.values())))
+    return {text: known[name] for text, name in names.items()}
 
 
 def dense_first(case: Case, vectors: Mapping[str, Matrix]) -> dict[str, list[str]]:
