@@ -51,7 +51,9 @@ def commands_in(text: str) -> list[list[str]]:
     return [line.split() for line in lines if line.startswith("curate ")]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md", "docs/gates.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md", "docs/gates.md", "docs/dataset.md"]
+)
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
     found = commands_in((ROOT / page).read_text(encoding="utf-8"))
     assert found
@@ -63,7 +65,7 @@ def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
 
 def test_every_setting_named_in_the_docs_exists() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for key in re.findall(r"--set ((?!epochs|draws|kind|key=)[a-z_.]+)=", page.read_text(encoding="utf-8")):
+        for key in re.findall(r"--set ((?!epochs|draws|kind|loss|key=)[a-z_.]+)=", page.read_text(encoding="utf-8")):
             assert key.split(".")[0] in Settings.model_fields, key
             Settings().section(key)  # raises AttributeError on an unknown key
 
