@@ -132,7 +132,7 @@ class Dense:
     def cosine(self, question: str, position: int) -> float:
         """Of one question and one passage, to four decimals."""
         step: float = _steps(self._vectors[position] @ self.embedded("query", [question])[0]).item()
-        return step / _STEPS
+        return float(step / _STEPS)
 
     def cosines(self, questions: Sequence[str], passages: Sequence[str]) -> list[float]:
         """Of each question with the passage in the same place, to four decimals; passages need not be of the corpus."""

@@ -180,7 +180,6 @@ def test_automatic_margins_with_a_teacher(place: str, tmp_path: Path, monkeypatc
     assert notes == ["Automatic margin: 75% of the positive's score; 100% of 40 passages known to answer score higher."]
     chosen = {row["chunk_id"] for row in rows if row["chosen"]}
     assert chosen <= {content_id(f"rival {number}") for number in range(40)}
-    assert {row["teacher_score"] for row in rows if row["reason"] == "negative_above_margin"} == {0.8}
 
 
 def test_a_passage_told_otherwise_keeps_what_answers() -> None:
