@@ -39,6 +39,11 @@ def test_words(text: str, expected: list[str]) -> None:
     assert normalise(text) == " ".join(expected)
 
 
+@given(st.text("aZ09_.-' \n\x1c/", max_size=30) | st.text(st.characters(max_codepoint=127)))
+def test_words_of_ascii_text_are_those_of_the_general_rule(text: str) -> None:
+    assert words(text) == [word for word in words(text + " é") if word != "é"]
+
+
 @given(st.text())
 def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
