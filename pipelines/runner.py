@@ -124,7 +124,7 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
             results.append(StageResult(stage.name, tuple(reasons), ledger[stage.name]))
             hears.stage_ended(results[-1])
             if stage.name == "validate" and build.settings.validate_.fail:
-                _raise_failed_audits(store)
+                _raise_failed_audits(store, build.folder)
     return results
 
 
@@ -238,8 +238,13 @@ def _rejected_hash(store: Store, stage: str) -> dict[str, str]:
     return {f"rejected by {stage}": f"{row['n']}:{row['h']}"}
 
 
-def _raise_failed_audits(store: Store) -> None:
+def _raise_failed_audits(store: Store, folder: Path) -> None:
     broken = failed(store.rows("SELECT * FROM audit_results ORDER BY claim"))
     if broken:
-        text = "; ".join(f"{row['claim']}: {row['broken']} rows, for example {', '.join(row['examples'])}" for row in broken)
-        raise AuditError(text, where="stage validate", next_step="`curate why DIR ID` shows such a row; no dataset was exported")
+        text = "; ".join(
+            f"{row['claim']}: {counted(row['broken'], 'row')}, for example {', '.join(row['examples'])}" for row in broken
+        )
+        see = (
+            f"`curate why {folder} {broken[0]['examples'][0]}` shows such a row, `curate show {folder} audit_results` every claim"
+        )
+        raise AuditError(text, where="stage validate", next_step=f"{see}; no dataset was exported")
