@@ -10,6 +10,7 @@ from typing import Any
 from curate.ingest.discover import SUFFIXES, SourceFile
 from curate.ingest.reject import NotKept
 from curate.ingest.tables import open_tables
+from curate.text import counted
 from schemas.errors import InputError, SettingsError
 from schemas.settings import IngestSettings
 
@@ -113,8 +114,10 @@ def _columns(names: Sequence[str], shown: str) -> tuple[str, str]:
     if query.strip().lower() == "text" and "title" in by_name and not passage:
         query, passage = "", query
     if not query and not passage:
+        # In a table without a header the first query stands where names should: only what looks like a name is shown.
+        plain = [name for name in map(str, names[:12]) if name.isidentifier() and len(name) <= 24]
         raise InputError(
-            f"its columns are {_listed([str(name)[:40] for name in names[:12]])}",
+            f"no column of queries among {counted(len(names), 'column')}" + (f", such as {', '.join(plain)}" if plain else ""),
             where=shown,
             next_step=f"name the column of queries {_listed(QUERY_COLUMNS)} (that of passages {_listed(PASSAGE_COLUMNS)})",
         )
