@@ -12,8 +12,9 @@ from curate.mine.candidates import Batchwork, mine_pairs
 from curate.mine.guards import Rules
 from curate.mine.known import automatic_margin
 from curate.mine.margins import Margin, margin_of
-from curate.mine.pool import Passages, Pool, clusters_in_several_splits, locate_supplied, open_pool
-from curate.mine.rarity import rare_in
+from curate.mine.passages import Lens, Passages
+from curate.mine.pool import Pool, clusters_in_several_splits, locate_supplied, open_pool
+from curate.mine.rarity import Lexicon
 from curate.mine.tally import Tally
 from curate.mine.teacher import open_models
 from curate.stage import Batch, Context, Stage
@@ -38,7 +39,7 @@ def produce(context: Context) -> Iterator[Batch]:
                 continue
             with open_pool(context, split, models) as pool:
                 rules = _rules(context, pool, same_document)
-                passages = Passages(reader, elsewhere)
+                passages = Passages(reader, Lens(rules.shingle, rules.lexicon, elsewhere))
                 most = _most_uses(context, pool)
                 work = Batchwork(context, pool, rules, anchors, supplied, passages, models, margin or margin_of(mine), most)
                 for rows in reader.batches("pairs", size):
@@ -79,7 +80,7 @@ def _most_uses(context: Context, pool: Pool) -> int | None:
 
 def _rules(context: Context, pool: Pool, same_document: bool) -> Rules:
     near = context.settings.deduplicate
-    return Rules(near.chunk_threshold, near.shingle, same_document, rare_in(pool.index))
+    return Rules(near.chunk_threshold, near.shingle, same_document, Lexicon(pool.index))
 
 
 def _has_pairs(context: Context, split: str) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from curate.mine.guards import Positives, Rules, text_key
-from curate.mine.pool import Passages
+from curate.mine.guards import Positives, Rules
+from curate.mine.passages import Passages, text_key
 from curate.stage import Reader
 
 Keys = npt.NDArray[np.uint64]

@@ -10,9 +10,10 @@ from itertools import islice
 from typing import Any
 
 from curate.mine.anchors import Anchors, positives_of
-from curate.mine.guards import Passage, Positives, Rules, is_repeated, reason_against, supplied_passage
+from curate.mine.guards import Positives, Rules, reason_against
 from curate.mine.margins import Margin
-from curate.mine.pool import Passages, Pool, SuppliedTexts
+from curate.mine.passages import Passage, Passages
+from curate.mine.pool import Pool, SuppliedTexts
 from curate.mine.sampling import random_order, window_order
 from curate.mine.tally import Tally
 from curate.mine.teacher import Models, Said
@@ -68,7 +69,8 @@ class Search:
     own: float | None = None
     """The score of the pair's own positive that margins are taken on, once it was needed."""
     rows: list[dict[str, Any]] = field(default_factory=list)
-    seen: list[Passage] = field(default_factory=list)
+    seen: set[int | str] = field(default_factory=set)
+    """Keys of the texts, and clusters, of the candidates so far."""
     chosen: int = 0
 
     @property
@@ -126,7 +128,10 @@ def _deepen(work: Batchwork, short: Sequence[Search]) -> None:
 
 def _window(work: Batchwork, search: Search) -> Iterator[Slot]:
     mine = work.context.settings.mine
-    slots = list(islice(_ranks(work, search, mine.first_rank), mine.last_rank - mine.first_rank + 1))
+    ranks = islice(_ranks(work, search, mine.first_rank), mine.last_rank - mine.first_rank + 1)
+    if mine.sampling == "top":
+        return ranks
+    slots = list(ranks)
     names, scores = [str(slot.chunk_id) for slot in slots], [slot.score or 0.0 for slot in slots]
     seed = f"{work.context.settings.seed} {search.seed}"
     return (slots[place] for place in window_order(names, scores, mine, seed))
@@ -181,7 +186,7 @@ def _look_at(work: Batchwork, search: Search, candidate: tuple[Slot, Passage], o
     said = (search.pair["anchor"], passage.text)
     cosine = opinions.cosines.get(said)
     reason = reason_against(passage, search.positives, work.rules)
-    if reason is None and is_repeated(passage, search.seen):
+    if reason is None and not search.seen.isdisjoint((*passage.keys, passage.cluster_id)):
         reason = Reason.NEGATIVE_REPEATED
     if reason is None and _is_above(work, search, slot, cosine):
         reason = Reason.NEGATIVE_ABOVE_MARGIN
@@ -192,11 +197,13 @@ def _look_at(work: Batchwork, search: Search, candidate: tuple[Slot, Passage], o
         reason = Reason.NEGATIVE_ANSWERS
     if reason is None and used:
         reason = Reason.NEGATIVE_USED_ENOUGH
-    search.seen.append(passage)
+    search.seen |= passage.keys
+    if passage.cluster_id:
+        search.seen.add(passage.cluster_id)
     if reason is None:
         search.chosen += 1
         work.uses[slot.chunk_id or ""] += 1
-    row = {"pair_id": search.pair["pair_id"], "candidate": len(search.seen), "chunk_id": slot.chunk_id}
+    row = {"pair_id": search.pair["pair_id"], "candidate": len(search.rows) + 1, "chunk_id": slot.chunk_id}
     row |= {"text": passage.text, "origin": slot.origin, "rank": slot.rank, "score": slot.score}
     row |= {"teacher_score": cosine, "positive_score": None if cosine is None else search.positive_score}
     state = "negative" if reason is None else "promoted" if reason == Reason.NEGATIVE_ANSWERS else "quarantined"
@@ -254,7 +261,9 @@ def _supplied(work: Batchwork, texts: Sequence[str]) -> list[tuple[Slot, Passage
     found = []
     for text, chunk_id in zip(texts, chunk_ids, strict=True):
         outside = work.supplied.is_outside(split, text)
-        known = work.passages.by_id[chunk_id] if chunk_id and not outside else supplied_passage(text, elsewhere=outside)
+        known = (
+            work.passages.by_id[chunk_id] if chunk_id and not outside else work.passages.lens.supplied(text, elsewhere=outside)
+        )
         found.append((Slot("supplied", chunk_id), known))
     return found
 

@@ -76,7 +76,7 @@ def _rewritten(work: Batchwork, searches: Sequence[Search]) -> list[float]:
     shares = []
     for search, text in told:
         score = cosines.get((search.pair["anchor"], text))
-        if score is None and work.models.teacher is None and work.pool.index is not None:
+        if score is None and work.models.teacher is None:
             terms = work.pool.index.terms(work.pool.index.tokens(search.pair["anchor"]))
             score = work.pool.index.score_outside(terms, work.pool.index.tokens(text)) if terms else None
         if score is not None:

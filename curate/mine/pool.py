@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
-from curate.bm25 import Index, build_numbered, number_texts
+from curate.bm25 import Engine, Index, Variant, build_numbered, number_texts
 from curate.mine.engines import Both, Meaning, Searcher, Words
-from curate.mine.guards import Passage, chunk_passage, text_key
+from curate.mine.passages import text_key
 from curate.mine.teacher import Models, open_search
 from curate.stage import Context, Reader
-
-PASSAGES_KEPT = 20_000
-"""Passages held at once, about 100 MB: those that many pairs look at are read once."""
 
 
 @dataclass(frozen=True)
@@ -25,34 +22,13 @@ class Pool:
     split: str
     chunk_ids: list[str]
     searcher: Searcher
-    index: Index | None = None
-    """The words of the split, where its engine counts them."""
+    index: Index
+    """The words of the split with Lucene's weights, whatever searches it: what the guards weigh words by."""
 
     def position(self, chunk_id: str) -> int | None:
         """Where a chunk stands; None when it is not of this split."""
         place = bisect_left(self.chunk_ids, chunk_id)
         return place if place < len(self.chunk_ids) and self.chunk_ids[place] == chunk_id else None
-
-
-@dataclass
-class Passages:
-    """The passages that the pairs of a split look at, read once each as long as they are not too many."""
-
-    reader: Reader
-    elsewhere: frozenset[str]
-    by_id: dict[str, Passage] = field(default_factory=dict)
-
-    def load(self, chunk_ids: Iterable[str]) -> None:
-        """Read those that are not there yet."""
-        missing = sorted(set(chunk_ids) - self.by_id.keys())
-        if missing:
-            for row in self.reader.query("mine_passages", {"ids": missing}).iter_rows(named=True):
-                self.by_id[row["chunk_id"]] = chunk_passage(row, self.elsewhere)
-
-    def forget(self) -> None:
-        """Between two batches of pairs: give back the memory when it has become too much."""
-        if len(self.by_id) > PASSAGES_KEPT:
-            self.by_id.clear()
 
 
 @dataclass(frozen=True)
@@ -77,22 +53,22 @@ def open_pool(context: Context, split: str, models: Models) -> Iterator[Pool]:
     chunk_ids: list[str] = []
     for rows in context.reader.batches("chunks", columns=("chunk_id", "split")):
         chunk_ids.extend(rows.filter(rows["split"] == split)["chunk_id"])
+    index = _index(context, split, "bm25s", "lucene")
+    searched = index
+    if mine.engine == "rank-bm25" or (mine.engine in ("bm25s", "hybrid") and mine.variant != "lucene"):
+        searched = _index(context, split, "rank-bm25" if mine.engine == "rank-bm25" else "bm25s", mine.variant)
     if mine.engine in ("bm25s", "rank-bm25"):
-        index = _index(context, split)
-        yield Pool(split, chunk_ids, Words(index), index)
+        yield Pool(split, chunk_ids, Words(searched), index)
         return
     with open_search(context, models, _texts(context, split), len(chunk_ids)) as dense:
-        if mine.engine == "dense":
-            yield Pool(split, chunk_ids, Meaning(dense))
-            return
-        index = _index(context, split)
-        yield Pool(split, chunk_ids, Both(Words(index), Meaning(dense)), index)
+        meaning = Meaning(dense)
+        yield Pool(split, chunk_ids, meaning if mine.engine == "dense" else Both(Words(searched), meaning), index)
 
 
-def _index(context: Context, split: str) -> Index:
-    mine = context.settings.mine
-    blocks = context.engine.map(partial(number_texts, stemmer=mine.stemmer), _texts(context, split))
-    return build_numbered("rank-bm25" if mine.engine == "rank-bm25" else "bm25s", blocks, mine.variant, mine.stemmer)
+def _index(context: Context, split: str, engine: Engine, variant: Variant) -> Index:
+    stemmer = context.settings.mine.stemmer
+    blocks = context.engine.map(partial(number_texts, stemmer=stemmer), _texts(context, split))
+    return build_numbered(engine, blocks, variant, stemmer)
 
 
 def _texts(context: Context, split: str) -> Iterator[list[str]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from curate.mine import STAGE
 from curate.mine.guards import is_near
+from curate.mine.passages import Lens
 from curate.mine.sampling import RANDOM_TRIES, random_order
 from curate.stage import Batch, Context, Rejection, content_id
 from curate.store import Store, StoreReader
@@ -513,10 +514,12 @@ def test_the_rows_do_not_depend_on_the_order_of_the_tables() -> None:
 
 @given(TEXT | st.text(max_size=40), TEXT | st.text(max_size=40), st.integers(1, 5), st.sampled_from([0.1, 0.5, 0.75, 0.8, 1.0]))
 def test_nearness_is_the_jaccard_similarity_of_shingles(first: str, second: str, size: int, threshold: float) -> None:
+    lens = Lens(size)
     for other in (second, first, f"{first} {second}"):
-        a, b = shingles(first, size), shingles(other, size)
+        # A text of fewer words than a shingle is near to nothing but its equals, which the guards find by key.
+        a, b = ({run for run in shingles(text, size) if len(run.split()) == size} for text in (first, other))
         expected = bool(a) and bool(b) and len(a & b) / len(a | b) >= threshold
-        assert is_near(f" {normalise(first)} ", f" {normalise(other)} ", threshold, size) == expected
+        assert is_near(lens.supplied(first, elsewhere=False), lens.supplied(other, elsewhere=False), threshold) == expected
 
 
 def rivals(count: int = 6) -> Corpus:
@@ -650,3 +653,47 @@ def test_variant_and_stemmer_reach_the_index() -> None:
 def test_stemmer_of_no_language_is_refused() -> None:
     with pytest.raises(ValueError, match="no stemmer of that name; there are arabic"):
         MineSettings(stemmer="klingon")
+
+
+LONG = (
+    "The heronry of Lake Balaton was counted by ornithologist Kovacs in 1987. He found 312 nests of the purple heron in the reeds near Tihany. "
+    "Warm winters, he wrote, had brought the birds back to the shallow bays of the northern shore."
+)
+
+
+def among_others(**texts: str) -> Corpus:
+    """One long positive, some rivals, and sixty passages about other things."""
+    corpus = Corpus()
+    corpus.chunk("positive", LONG)
+    for name, text in texts.items():
+        corpus.chunk(name, text)
+    for number in range(60):
+        corpus.chunk(
+            f"other {number}",
+            f"Report {number} on cement speaks of kilns, clinker and gypsum of works number{number} in Beremend.",
+        )
+    corpus.pair("one", "who counted herons nests at lake balaton in winters", "positive")
+    return corpus
+
+
+def test_a_passage_told_in_other_words_says_the_same() -> None:
+    told = "In 1987 ornithologist Kovacs counted Lake Balaton's heronry: purple heron nests in reeds near Tihany were 312. Winters being warm, birds were back in the northern shore's shallow bays."
+    rows, _, _ = among_others(told=told).mine(relative_margin=None, first_rank=1)
+    assert {row["chunk_id"]: row["reason"] for row in rows}[content_id("told")] == "negative_near_duplicate"
+    rows, _, _ = among_others(
+        told="Lake Balaton was frozen in the winters of 1987, wrote Kovacs, and no heron was counted."
+    ).mine(relative_margin=None, first_rank=1)
+    assert {row["chunk_id"]: row["reason"] for row in rows}[content_id("told")] is None
+
+
+def test_ten_words_in_a_row_that_name_something_rare_hold_the_answer() -> None:
+    filling = " ".join(f"Quite another sentence about trade and customs of town{number}." for number in range(12))
+    pasted = f"{filling} He found 312 nests of the purple heron in the reeds near Tihany. Balaton, lake, herons, nests, winters, counted."
+    rows, _, _ = among_others(pasted=pasted).mine(relative_margin=None, first_rank=1)
+    assert {row["chunk_id"]: row["reason"] for row in rows}[content_id("pasted")] == "negative_holds_answer"
+    corpus = among_others(pasted=pasted)
+    for row in corpus.tables["chunks"][2:]:
+        # Boilerplate: everybody says it.
+        row["text"] = row["passage"] = row["text"] + " He found 312 nests of the purple heron in the reeds near Tihany."
+    rows, _, _ = corpus.mine(relative_margin=None, first_rank=1)
+    assert {row["chunk_id"]: row["reason"] for row in rows}[content_id("pasted")] is None
