@@ -8,7 +8,7 @@
 Search: queries/s of `curate.bm25` (k = 50, one process) beside rank-bm25 (few queries) and bm25s (tokenise, index and search by its own
 means). `--stage`: the whole stage `mine` beside bm25s on the same texts. `--large`: the stage within bounded memory, with its peak.
 `--st`: the stage beside `mine_hard_negatives` of sentence-transformers. Passages are made up: lengths log-normal about 120 words, words by
-Zipf's law; with `--data`, of sentences of FOLDER's `squad` and `medquad`, drawn by lot, and human questions. Prints a table, then one line of JSON.
+Zipf's law; with `--data`, FOLDER's `squad` and `medquad` cut to such lengths, and human questions. Prints a table, then one line of JSON.
 """
 
 from __future__ import annotations

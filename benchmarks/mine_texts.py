@@ -93,22 +93,24 @@ def _word(number: int) -> str:
 
 
 def real_texts(folder: Path) -> Callable[[int, int], Texts]:
-    """Sentences of SQuAD paragraphs and MedQuAD answers, drawn by lot into passages; the questions of both."""
+    """SQuAD paragraphs and MedQuAD answers cut into passages, each sentence once; past their 24,000 passages, sentences by lot. The questions of both."""
     paragraphs = pl.read_parquet(folder / "squad/v1_paragraphs.parquet")["context"].to_list()
     medical = pl.read_parquet(folder / "medquad/medquad_qa.parquet")
     answers = [answer for answer in medical["answer"].drop_nulls().unique(maintain_order=True).to_list() if answer]
     asked = pl.read_parquet(folder / "squad/v1_questions.parquet")["question"].to_list()
     asked += medical["question"].unique(maintain_order=True).to_list()
-    sentences = [text[start:end].strip() for text in paragraphs + answers for start, end in sentence_spans(text)]
+    found = [text[start:end].strip() for text in paragraphs + answers for start, end in sentence_spans(text)]
+    sentences = list(dict.fromkeys(found))
     sizes = np.array([len(sentence.split()) for sentence in sentences])
 
     def make(size: int, questions: int) -> Texts:
         random = np.random.default_rng(0)
-        passages = []
+        passages, unused = [], iter(range(len(sentences)))
         for length in np.clip(random.lognormal(np.log(MEAN_WORDS) - 0.08, 0.4, size), 8, 600):
             chosen, words = [], 0
             while words < length:
-                pick = int(random.integers(len(sentences)))
+                pick = next(unused, None)
+                pick = int(random.integers(len(sentences))) if pick is None else pick
                 chosen.append(sentences[pick])
                 words += int(sizes[pick])
             passages.append(" ".join(chosen))

@@ -170,7 +170,7 @@ def _key(folder: Path, settings: Settings, wanted: Wanted, ledger: Mapping[str, 
         writes=(),
         produce=lambda _: iter(()),
         settings=("verify", "filter", *(_JUDGED if wanted.judge else ())),
-        libraries=("bm25s", "numpy", "py3langid", "PyStemmer", "sentencex", *(("scikit-learn",) if wanted.fit else ())),
+        libraries=("numpy", "py3langid", "PyStemmer", "sentencex", *(("scikit-learn",) if wanted.fit else ())),
         files=("sql/calibrate_questions.sql",),
         folder_files=(LABELS,),
     )

@@ -93,7 +93,7 @@ STAGE = Stage(
     writes=("negatives",),
     produce=produce,
     settings=("mine", "seed", "deduplicate.chunk_threshold", "deduplicate.shingle"),
-    libraries=("bm25s", "rank-bm25", "numpy"),
+    libraries=("numpy", "PyStemmer", "rank-bm25"),
     files=(
         "sql/mine_passages.sql",
         "sql/mine_questions.sql",

@@ -24,6 +24,8 @@ DEEPER = 4
 """With `shortage = "next"`, pairs whose window leaves too few are searched this many times as deep."""
 MAY_ANSWER = (None, Reason.NEGATIVE_ABOVE_MARGIN, Reason.NEGATIVE_HOLDS_ANSWER)
 """What the promoter is asked about: near-copies of a positive need no second opinion."""
+MORE = 3
+"""Candidates looked at beyond those still missing, so that most pairs are done after one read; twice as many each time."""
 
 Pair = Mapping[str, Any]
 
@@ -152,18 +154,27 @@ def _by_lot(work: Batchwork, search: Search) -> Iterator[Slot]:
 
 def _run(work: Batchwork, searches: Sequence[tuple[Search, Iterator[Slot]]], limit: Callable[[Search], int]) -> None:
     """Look at slots until every search has as many negatives as its limit or no slot is left."""
-    pending = [(search, slots) for search, slots in searches if search.chosen < limit(search)]
+    pending, more = [(search, slots) for search, slots in searches if search.chosen < limit(search)], MORE
     while pending:
-        # A few more than are still missing, so that most pairs are done after one read.
-        rounds = [(search, slots, list(islice(slots, limit(search) - search.chosen + 3))) for search, slots in pending]
-        work.passages.load(slot.chunk_id for _, _, taken in rounds for slot in taken if slot.chunk_id)
-        found = [(search, [(slot, work.passages.by_id[str(slot.chunk_id)]) for slot in taken]) for search, _, taken in rounds]
+        rounds = [(search, slots, list(islice(slots, limit(search) - search.chosen + more))) for search, slots in pending]
+        aside = {slot for search, _, taken in rounds for slot in taken if _is_aside(work, search, slot)} if more > MORE else set()
+        taken_up = [slot for _, _, taken in rounds for slot in taken]
+        work.passages.load(str(slot.chunk_id) for slot in taken_up if slot not in aside)
+        work.passages.load_texts(str(slot.chunk_id) for slot in aside)
+        found = [(search, [(slot, work.passages.of(str(slot.chunk_id))) for slot in taken]) for search, _, taken in rounds]
         opinions = _opinions(work, found)
         for search, taken in found:
             for slot, passage in taken:
                 if search.chosen < limit(search):
-                    _look_at(work, search, (slot, passage), opinions)
+                    _look_at(work, search, (slot, passage), opinions, aside=slot in aside)
         pending = [(search, slots) for search, slots, taken in rounds if taken and search.chosen < limit(search)]
+        more *= 2
+
+
+def _is_aside(work: Batchwork, search: Search, slot: Slot) -> bool:
+    """What scores too high by words is not read closely once a pair has gone past its first candidates: there may be hundreds."""
+    no_models = work.models.teacher is None and work.models.promoter is None
+    return no_models and _is_above(work, search, slot, None)
 
 
 def _opinions(work: Batchwork, found: Sequence[tuple[Search, Sequence[tuple[Slot, Passage]]]]) -> Opinions:
@@ -179,13 +190,15 @@ def _opinions(work: Batchwork, found: Sequence[tuple[Search, Sequence[tuple[Slot
     return Opinions(work.models.cosines(asked), work.models.answers(asked))
 
 
-def _look_at(work: Batchwork, search: Search, candidate: tuple[Slot, Passage], opinions: Opinions) -> None:
-    """Judge one candidate and keep a row of it."""
+def _look_at(
+    work: Batchwork, search: Search, candidate: tuple[Slot, Passage], opinions: Opinions, *, aside: bool = False
+) -> None:
+    """Judge one candidate and keep a row of it; what is set aside has been judged by its score alone."""
     slot, passage = candidate
     mine = work.context.settings.mine
     said = (search.pair["anchor"], passage.text)
     cosine = opinions.cosines.get(said)
-    reason = reason_against(passage, search.positives, work.rules)
+    reason = Reason.NEGATIVE_ABOVE_MARGIN if aside else reason_against(passage, search.positives, work.rules)
     if reason is None and not search.seen.isdisjoint((*passage.keys, passage.cluster_id)):
         reason = Reason.NEGATIVE_REPEATED
     if reason is None and _is_above(work, search, slot, cosine):

@@ -15,11 +15,10 @@ MIN_ANSWER_CHARACTERS = 12
 # A query of a few words ("python sets") stands in many passages; five words in a row are hardly there by chance.
 MIN_ANCHOR_WORDS = 5
 # Measured by benchmarks/mine_quality.py: of passages that nobody planted, squad 0.1% and medquad 1% share half of the weight of their words with a
-# positive, paraphrases 93 to 100%; a telling run of ten words is shared by 0.2% and 1.6%, and by all passages that a sentence of the positive was put into.
+# positive, paraphrases 93 to 100%.
 SAME_WORDS = 0.5
 LEAST_WORDS = 12
 """Passages of fewer content words share many by chance, or are about one thing and say two."""
-TELLING_RUN = 10
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def reason_against(candidate: Passage, positives: Positives, rules: Rules) -> Re
 
 def _judge(candidate: Passage, positives: Positives, rules: Rules) -> Reason | None:
     """From the plainest fault to the mildest: a near-duplicate may also hold the answer."""
-    return _same(candidate, positives, rules) or _answers(candidate, positives, rules) or _misplaced(candidate, positives, rules)
+    return _same(candidate, positives, rules) or _answers(candidate, positives) or _misplaced(candidate, positives, rules)
 
 
 def _same(candidate: Passage, positives: Positives, rules: Rules) -> Reason | None:
@@ -86,10 +85,10 @@ def _same(candidate: Passage, positives: Positives, rules: Rules) -> Reason | No
     return None
 
 
-def _answers(candidate: Passage, positives: Positives, rules: Rules) -> Reason | None:
+def _answers(candidate: Passage, positives: Positives) -> Reason | None:
     if any(answer in candidate.normalised for answer in positives.answers):
         return Reason.NEGATIVE_HOLDS_ANSWER
-    if any(_share_telling_run(candidate, positive, rules) for positive in positives.passages):
+    if any(_share_telling_run(candidate, positive) for positive in positives.passages):
         return Reason.NEGATIVE_HOLDS_ANSWER
     if positives.key in candidate.keys or (positives.long_anchor and positives.long_anchor in candidate.normalised):
         return Reason.NEGATIVE_HOLDS_ANCHOR
@@ -108,7 +107,9 @@ def is_near(candidate: Passage, positive: Passage, threshold: float) -> bool:
     """Of one near-duplicate cluster, or the Jaccard similarity of their word shingles reaches the threshold, with or without headings."""
     if candidate.cluster_id and candidate.cluster_id == positive.cluster_id:
         return True
-    return _are_near(candidate.shingles, positive.shingles, threshold) or _are_near(candidate.headed, positive.headed, threshold)
+    return _are_near(candidate.wording.shingles, positive.wording.shingles, threshold) or _are_near(
+        candidate.headed, positive.headed, threshold
+    )
 
 
 def _are_near(first: frozenset[int], second: frozenset[int], threshold: float) -> bool:
@@ -122,22 +123,14 @@ def _are_near(first: frozenset[int], second: frozenset[int], threshold: float) -
 
 def _says_the_same(candidate: Passage, positive: Passage, rules: Rules) -> bool:
     """Told in other words or another order: names, numbers and terms stay, which weigh most."""
-    if min(len(candidate.words.terms), len(positive.words.terms)) < LEAST_WORDS:
-        return False
-    return rules.lexicon.shared(candidate.words, positive.words) >= SAME_WORDS
+    one, other = candidate.wording.words, positive.wording.words
+    return min(len(one.numbers), len(other.numbers)) >= LEAST_WORDS and rules.lexicon.shared(one, other) >= SAME_WORDS
 
 
-def _share_telling_run(candidate: Passage, positive: Passage, rules: Rules) -> bool:
+def _share_telling_run(candidate: Passage, positive: Passage) -> bool:
     """Ten words in a row of the positive that name something rare: not boilerplate, and the answer may be among them."""
-    if rules.shingle <= TELLING_RUN and candidate.shingles.isdisjoint(positive.shingles):
-        return False
-    shared = _runs(candidate.bare) & _runs(positive.bare)
-    return any(rules.lexicon.is_rare(" ".join(run)) for run in sorted(shared))
-
-
-def _runs(normalised: str) -> set[tuple[str, ...]]:
-    words = normalised.split()
-    return set(zip(*(words[i:] for i in range(TELLING_RUN)), strict=False))
+    one, other = candidate.wording.telling, positive.wording.telling
+    return bool(len(one) and len(other)) and not set(one.tolist()).isdisjoint(other.tolist())
 
 
 def _of_one_document(candidate: Passage, positive: Passage) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
-from curate.mine.rarity import Lexicon, Words
-from curate.near.signing import shingle_sets
+from curate.mine.rarity import Lexicon, Wording
 from curate.stage import Reader
 from curate.text import normalise
 
@@ -22,11 +21,11 @@ class Passage:
 
     text: str
     """What stands in the dataset."""
-    normalised: str
+    normalised: str = ""
     """With a blank at both ends, so that whole words are found in it."""
-    bare: str
+    bare: str = ""
     """The same without its heading path."""
-    keys: frozenset[int]
+    keys: frozenset[int] = frozenset()
     """`text_key` of both."""
     chunk_id: str = ""
     document_id: str = ""
@@ -38,11 +37,10 @@ class Passage:
     """The near-duplicate cluster of its document."""
     elsewhere: bool = False
     """It, or a near-copy of it, lies in another split."""
-    shingles: frozenset[int] = frozenset()
-    """Hashes of the word shingles of the text without headings."""
+    wording: Wording = field(default_factory=Wording)
+    """Of the text without headings."""
     headed: frozenset[int] = frozenset()
-    """The same with them."""
-    words: Words = field(default_factory=Words)
+    """Hashes of the word shingles of the text with them."""
 
 
 @dataclass(frozen=True)
@@ -58,40 +56,42 @@ class Lens:
         """Rows of `curate/sql/mine_passages.sql`."""
         bare = [normalise(row["text"]) for row in rows]
         whole = [_with_headings(row["passage"], row["text"], own) for row, own in zip(rows, bare, strict=True)]
-        shingles = self._shingles(bare)
+        wordings = self.lexicon.read(bare, self.shingle)
         headed = [i for i in range(len(rows)) if bare[i] != whole[i]]
-        with_headings = dict(zip(headed, self._shingles([whole[i] for i in headed]), strict=True))
-        words = self.lexicon.read([row["text"] for row in rows])
+        with_headings = dict(zip(headed, self.lexicon.read([whole[i] for i in headed], self.shingle), strict=True))
         return [
-            Passage(
-                text=row["passage"],
+            replace(
+                self.unread(row),
                 normalised=f" {whole[i]} ",
                 bare=f" {bare[i]} ",
                 keys=frozenset((_key(whole[i]), _key(bare[i]))),
-                chunk_id=row["chunk_id"],
-                document_id=row["document_id"],
-                position=row["position"],
-                start=row["start"],
-                end=row["end"],
-                cluster_id=row["chunk_cluster_id"] or "",
-                family=row["cluster_id"],
-                elsewhere=(row["chunk_cluster_id"] or "") in self.elsewhere,
-                shingles=shingles[i],
-                headed=with_headings.get(i, shingles[i]),
-                words=words[i],
+                wording=wordings[i],
+                headed=with_headings.get(i, wordings[i]).shingles,
             )
             for i, row in enumerate(rows)
         ]
 
+    def unread(self, row: Mapping[str, Any]) -> Passage:
+        """A chunk without all that its text says."""
+        cluster = row["chunk_cluster_id"] or ""
+        return Passage(
+            text=row["passage"],
+            chunk_id=row["chunk_id"],
+            document_id=row["document_id"],
+            position=row["position"],
+            start=row["start"],
+            end=row["end"],
+            cluster_id=cluster,
+            family=row["cluster_id"],
+            elsewhere=cluster in self.elsewhere,
+        )
+
     def supplied(self, text: str, *, elsewhere: bool) -> Passage:
         """A text that came with an imported pair and is no chunk of its split."""
         normalised = normalise(text)
-        shingles = self._shingles([normalised])[0]
-        padded, keys, words = f" {normalised} ", frozenset((_key(normalised),)), self.lexicon.read([text])[0]
-        return Passage(text, padded, padded, keys, elsewhere=elsewhere, shingles=shingles, headed=shingles, words=words)
-
-    def _shingles(self, normalised: Sequence[str]) -> list[frozenset[int]]:
-        return [frozenset(hashes.tolist()) for hashes in shingle_sets(normalised, self.shingle)]
+        wording = self.lexicon.read([normalised], self.shingle)[0]
+        padded, keys = f" {normalised} ", frozenset((_key(normalised),))
+        return Passage(text, padded, padded, keys, elsewhere=elsewhere, wording=wording, headed=wording.shingles)
 
 
 @dataclass
@@ -101,6 +101,12 @@ class Passages:
     reader: Reader
     lens: Lens
     by_id: dict[str, Passage] = field(default_factory=dict)
+    unread: dict[str, Passage] = field(default_factory=dict)
+    """Those of which no more than the text and the clusters are known."""
+
+    def of(self, chunk_id: str) -> Passage:
+        """A passage that was loaded, as well as it is known."""
+        return self.by_id.get(chunk_id) or self.unread[chunk_id]
 
     def load(self, chunk_ids: Iterable[str]) -> None:
         """Read those that are not there yet."""
@@ -109,10 +115,20 @@ class Passages:
             rows = self.reader.query("mine_passages", {"ids": missing}).to_dicts()
             self.by_id.update((passage.chunk_id, passage) for passage in self.lens.chunks(rows))
 
+    def load_texts(self, chunk_ids: Iterable[str]) -> None:
+        """The same for passages whose wording nobody asks for."""
+        missing = sorted(set(chunk_ids) - self.by_id.keys() - self.unread.keys())
+        if missing:
+            rows = self.reader.query("mine_passages", {"ids": missing}).to_dicts()
+            self.unread.update((passage.chunk_id, passage) for passage in map(self.lens.unread, rows))
+
     def forget(self) -> None:
         """Between two batches of pairs: give back the memory when it has become too much."""
-        if len(self.by_id) > PASSAGES_KEPT:
+        if len(self.unread) > PASSAGES_KEPT:
+            self.unread.clear()
+        if len(self.by_id) > PASSAGES_KEPT or self.lens.lexicon.is_full:
             self.by_id.clear()
+            self.lens.lexicon.forget()
 
 
 def text_key(text: str) -> int:

@@ -80,6 +80,16 @@ def shingle_sets(texts: Sequence[str], shingle: int) -> list[Hashes]:
     return [np.unique(hashes) for hashes in _shingle_hashes([_read(text)[1] for text in texts], shingle)]
 
 
+def word_hash(word: str) -> int:
+    """The hash that shingles are made of."""
+    return _word_hashes[word]
+
+
+def runs_of(texts: Sequence[Hashes], size: int) -> list[Hashes]:
+    """Hashes of every `size` words in a row, text by text, in order and with repeats, from the hashes of their words."""
+    return _shingle_hashes(texts, size)
+
+
 def jaccard(a: str, b: str, shingle: int) -> float:
     """Share of the two texts' shingles that both have; 0.0 when neither has any."""
     return overlap(*shingle_sets([a, b], shingle))

@@ -93,7 +93,7 @@ STAGE = Stage(
     settings=("verify",),
     # The judge is asked about what the other gates leave.
     settings_if={"llm.judge.model": ("llm.judge", "filter", "seed")},
-    libraries=("bm25s", "py3langid", "PyStemmer"),
+    libraries=("numpy", "py3langid", "PyStemmer"),
     files=("prompts/judge.md", "sql/verify_questions.sql", "sql/verify_passages.sql"),
     conserves="questions",
 )

@@ -310,7 +310,9 @@ class MineSettings(Section):
     """Hard negatives: where candidates come from, which of them stand, and which are taken."""
 
     engine: Literal["bm25s", "rank-bm25", "dense", "hybrid"] = Field(
-        "bm25s", description="What candidates are searched with; hybrid joins bm25s and dense by reciprocal ranks."
+        "bm25s",
+        description="What candidates are searched with: BM25 scored as the library bm25s does, or by rank-bm25; an embedding model; both by "
+        "reciprocal ranks.",
     )
     variant: Literal["lucene", "okapi"] = Field(
         "lucene", description="Term weights of bm25s; okapi gives the scores of rank-bm25."

@@ -564,6 +564,31 @@ def test_what_ranks_above_the_positive_is_above_every_margin() -> None:
     assert rows[-1]["chunk_id"] == content_id("rival 4")
 
 
+def test_far_down_the_list_a_high_score_is_reason_enough_and_near_copies_of_what_has_it_are_repeated() -> None:
+    corpus = rivals(2)
+    anchor = corpus.tables["pairs"][0]["anchor"]
+    for number in range(9):
+        # Longer and longer: each scores less than the one before, and all hold the anchor.
+        corpus.chunk(
+            f"high {number}",
+            f"{f'{anchor} wading ' * 3} {'wading ' * number}",
+            cluster="copies" if number == 8 else f"high {number}",
+        )
+    corpus.chunk("low", f"{anchor.removesuffix(' grey')} egret", cluster="copies")
+    rows, _, _ = corpus.mine(negatives=3, relative_margin=None)
+    lowest = next(row["score"] for row in rows if row["chunk_id"] == content_id("high 8"))
+    rows, _, _ = corpus.mine(negatives=2, relative_margin=None, max_score=lowest - 0.001)
+    assert [(row["chunk_id"], row["reason"]) for row in rows] == [
+        *((content_id(f"high {number}"), "negative_holds_anchor") for number in range(1, 4)),
+        (content_id("positive"), "negative_equals_positive"),
+        (content_id("high 4"), "negative_holds_anchor"),
+        *((content_id(f"high {number}"), "negative_above_margin") for number in range(5, 9)),
+        (content_id("rival 0"), None),
+        (content_id("low"), "negative_repeated"),
+        (content_id("rival 1"), None),
+    ]
+
+
 def test_shortage_next_looks_behind_the_window_and_fewer_does_not() -> None:
     corpus = rivals()
     rows, rejected, _ = corpus.mine(last_rank=3, negatives=4, relative_margin=None)
