@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from curate.calibrate import KINDS, Calibration, Wanted, calibrate
 from curate.calibrate.sample import Progress
 from curate.filter.labels import LABELS, read_labels
 from curate.stage import Context, Stage
 from curate.store import Store, open_store
+from pipelines.earlier_build import check_columns, settings_tree
 from pipelines.engine import ProcessEngine
 from pipelines.fingerprint import fingerprint
 from pipelines.ledger import Entry, read_ledger
 from schemas.errors import SettingsError, StoreError
 from schemas.manifest import file_sha256
-from schemas.settings import Settings, fault, toml_value
-from schemas.settings.loading import key_path, put
-from schemas.tables import TABLES, polars_schema
+from schemas.settings import Settings, load_settings
 
 FOLDER = "calibration"
 FIGURES, SETTINGS_FILE, PLANTED = "calibration.json", "settings.toml", "planted.parquet"
@@ -62,8 +58,7 @@ def calibrate_build(
     with open_store(folder, read_only=True) as store:
         ledger = read_ledger(store)
         _has_questions(store, folder)
-        tree = _merged(settings_tree(ledger), *overrides)
-        settings = _valid(tree, overrides[0])
+        settings = load_settings(*overrides, settings_tree(ledger))
         wanted = Wanted(
             rows=options.rows,
             target=options.target,
@@ -90,15 +85,7 @@ def _has_questions(store: Store, folder: Path) -> None:
     if missing or not store.count("questions"):
         what = f"no {missing[0] if missing else 'questions'} in this build"
         raise StoreError(what, where=str(folder), next_step="run `curate build` first")
-    for table in READS:
-        sql = "SELECT column_name AS name FROM duckdb_columns() WHERE table_name = $table"
-        columns = {row["name"] for row in store.rows(sql, {"table": table})}
-        if not set(polars_schema(TABLES[table])) <= columns:
-            raise StoreError(
-                f"{table} was built by another version of curate",
-                where=str(folder),
-                next_step="run `curate build` again, then this",
-            )
+    check_columns(store, folder, READS)
 
 
 def _context(folder: Path, settings: Settings, parts: tuple[Store, ProcessEngine, list[str]], progress: Progress) -> Context:
@@ -112,54 +99,6 @@ def _context(folder: Path, settings: Settings, parts: tuple[Store, ProcessEngine
         folder=str(folder),
         owed=owed,
     )
-
-
-def settings_tree(ledger: Mapping[str, Entry]) -> dict[str, Any]:
-    """The settings of the last build as nested tables, from what its stages were run with."""
-    tree: dict[str, Any] = {}
-    for entry in ledger.values():
-        for key, value in entry.fingerprint.settings.items():
-            if value is not None:
-                put(tree, key.split("."), value, key, [])
-    return tree
-
-
-def _merged(tree: dict[str, Any], file: Path | None, sets: Sequence[str]) -> dict[str, Any]:
-    """The tree with a TOML file and `key=value` strings laid over it."""
-    if file is not None:
-        try:
-            _lay_over(tree, tomllib.loads(file.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"cannot read settings: {error}", where=str(file), next_step="correct the TOML file") from error
-    faults: list[str] = []
-    for item in sets:
-        key, equals, text = item.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {item}: write it as key=value, for example --set verify.dense_model=MODEL")
-            continue
-        put(tree, key_path(key.strip()), toml_value(text.strip()), item, faults)
-    if faults:
-        raise SettingsError("; ".join(faults), where="settings", next_step="`curate settings` lists every key with its default")
-    return tree
-
-
-def _lay_over(tree: dict[str, Any], other: Mapping[str, Any]) -> None:
-    for name, value in other.items():
-        if isinstance(value, dict) and isinstance(tree.get(name), dict):
-            _lay_over(tree[name], value)
-        else:
-            tree[name] = value
-
-
-def _valid(tree: dict[str, Any], file: Path | None) -> Settings:
-    try:
-        return Settings.model_validate(tree)
-    except ValidationError as error:
-        raise SettingsError(
-            "; ".join(fault(one) for one in error.errors()),
-            where=str(file) if file else "settings",
-            next_step="`curate settings` lists every key with its default",
-        ) from error
 
 
 def _key(folder: Path, settings: Settings, wanted: Wanted, ledger: Mapping[str, Entry]) -> str:

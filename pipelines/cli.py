@@ -12,6 +12,7 @@ from curate import __version__
 from pipelines.cli_calibrate import calibrate
 from pipelines.cli_label import label
 from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
+from pipelines.cli_mine import mine
 from pipelines.exits import Commands, stopped_at_once
 
 if TYPE_CHECKING:
@@ -139,8 +140,8 @@ def llm(folder: Path, as_json: bool, export_file: Path | None, import_file: Path
     click.echo(to_json(found) if as_json else "\n".join(bill_lines(found)))
 
 
-main.add_command(calibrate)
-main.add_command(label)
+for command in (calibrate, label, mine):
+    main.add_command(command)
 
 
 @main.command()

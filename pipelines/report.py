@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,11 @@ def build_report(folder: Path, settings: Settings, answers_before: int = 0) -> d
     }
 
 
-def write_report(folder: Path, settings: Settings, answers_before: int = 0) -> dict[str, Any]:
-    """Write `report.json` into the build folder and return it."""
-    report = build_report(folder, settings, answers_before)
+def write_report(
+    folder: Path, settings: Settings, answers_before: int = 0, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Write `report.json`, with `more` keys, into the build folder and return it."""
+    report = build_report(folder, settings, answers_before) | dict(more or {})
     temporary = folder / "report.json.tmp"
     temporary.write_text(json.dumps(report, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     temporary.replace(folder / "report.json")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -87,8 +87,8 @@ class Build:
 
 
 @dataclass(frozen=True)
-class _Session:
-    """What all stages of one build share."""
+class Session:
+    """What all stages of one run share."""
 
     build: Build
     store: Store
@@ -109,23 +109,26 @@ def run_build(build: Build, listener: Listener | None = None) -> list[StageResul
     check_gate_models(build.settings.verify)
     check_files(build.settings.filter.decontaminate)
     digest = source_digest(build.sources, build.settings.ingest)
-    results: list[StageResult] = []
     with open_store(build.folder) as store, ProcessEngine(build.workers) as engine:
         prepare(store)
-        ledger = read_ledger(store)
-        session = _Session(build, store, engine, hears)
-        for stage in stages:
-            parts = fingerprint(stage, build.settings, _inputs(stage, ledger, digest), build.folder)
-            old = ledger.get(stage.name)
-            reasons = why(stage, build, old, parts)
-            if reasons or old is None:
-                hears.stage_started(stage.name, reasons)
-                ledger[stage.name] = run_stage(session, stage, parts)
-            results.append(StageResult(stage.name, tuple(reasons), ledger[stage.name]))
-            hears.stage_ended(results[-1])
-            if stage.name == "validate" and build.settings.validate_.fail:
-                _raise_failed_audits(store, build.folder)
-    return results
+        return list(run_stages(Session(build, store, engine, hears), stages, read_ledger(store), digest))
+
+
+def run_stages(session: Session, stages: Sequence[Stage], ledger: dict[str, Entry], digest: str = "") -> Iterator[StageResult]:
+    """Run each stage that is not as the ledger has it, and bring the ledger up to date. `digest` stands for the sources. Raises as `run_build`."""
+    build = session.build
+    for stage in stages:
+        parts = fingerprint(stage, build.settings, inputs_of(stage, ledger, digest), build.folder)
+        old = ledger.get(stage.name)
+        reasons = why(stage, build, old, parts)
+        if reasons or old is None:
+            session.hears.stage_started(stage.name, reasons)
+            ledger[stage.name] = run_stage(session, stage, parts)
+        result = StageResult(stage.name, tuple(reasons), ledger[stage.name])
+        session.hears.stage_ended(result)
+        yield result
+        if stage.name == "validate" and build.settings.validate_.fail:
+            _raise_failed_audits(session.store, build.folder)
 
 
 def plan(build: Build) -> list[tuple[str, tuple[str, ...]]]:
@@ -147,7 +150,7 @@ def plan(build: Build) -> list[tuple[str, tuple[str, ...]]]:
         if old is None:
             reasons = ["never built"]
         else:
-            known = {k: v for k, v in _inputs(stage, ledger, digest).items() if k not in pending}
+            known = {k: v for k, v in inputs_of(stage, ledger, digest).items() if k not in pending}
             parts = fingerprint(stage, build.settings, {**old.fingerprint.inputs, **known}, build.folder)
             reasons = why(stage, build, old, parts)
             if not reasons and upstream:
@@ -172,7 +175,7 @@ def why(stage: Stage, build: Build, old: Entry | None, new: Fingerprint) -> list
     return reasons
 
 
-def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
+def run_stage(session: Session, stage: Stage, parts: Fingerprint) -> Entry:
     """Run one stage in one transaction and write its ledger row last. Any exception leaves the old tables whole."""
     started = time.monotonic()
     notes: list[str] = []
@@ -208,7 +211,7 @@ def run_stage(session: _Session, stage: Stage, parts: Fingerprint) -> Entry:
     return entry
 
 
-def _context(session: _Session, stage: Stage, note: Callable[[str], None]) -> Context:
+def _context(session: Session, stage: Stage, note: Callable[[str], None]) -> Context:
     return Context(
         settings=session.build.settings,
         reader=session.store.reader(stage.reads),
@@ -220,7 +223,7 @@ def _context(session: _Session, stage: Stage, note: Callable[[str], None]) -> Co
     )
 
 
-def _inputs(stage: Stage, ledger: dict[str, Entry], digest: str) -> dict[str, str]:
+def inputs_of(stage: Stage, ledger: dict[str, Entry], digest: str) -> dict[str, str]:
     """Content hash of each input table, from the ledger of the stage that wrote it."""
     if not stage.reads:
         return {SOURCES: digest}

@@ -241,6 +241,8 @@ class Negatives(Table):
     """Cosine of anchor and candidate under `mine.teacher`; null without one."""
     positive_score: float = pa.Field(nullable=True)
     """Cosine of anchor and the pair's own positive under `mine.teacher`; null without one."""
+    relative_margin: float = pa.Field(nullable=True, ge=0)
+    """The share of the positive's own score that it may reach, as set or found by `mine.auto_margin`; null: no such limit."""
     state: str = pa.Field(isin=list(STATES))
     """negative; quarantined: it may answer, or must not stand here; promoted: it answers, so it is a further positive."""
     reason: str = pa.Field(nullable=True)

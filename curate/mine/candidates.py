@@ -219,6 +219,7 @@ def _look_at(
     row = {"pair_id": search.pair["pair_id"], "candidate": len(search.rows) + 1, "chunk_id": slot.chunk_id}
     row |= {"text": passage.text, "origin": slot.origin, "rank": slot.rank, "score": slot.score}
     row |= {"teacher_score": cosine, "positive_score": None if cosine is None else search.positive_score}
+    row["relative_margin"] = work.margin.relative
     state = "negative" if reason is None else "promoted" if reason == Reason.NEGATIVE_ANSWERS else "quarantined"
     row |= {"state": state, "reason": str(reason) if reason else None}
     search.rows.append(row | {"chosen": None if reason else search.chosen})

@@ -68,7 +68,7 @@ def _result(claim: str, description: str, keys: Sequence[str]) -> dict[str, Any]
 
 
 def _limits(mine: MineSettings) -> dict[str, float | None]:
-    """What SELECTs may ask for by name. An automatic margin is at most 1, and stays as it is set where too little is known."""
+    """What SELECTs may ask for by name. An automatic margin stands in the rows, and is at most 1."""
     automatic = mine.auto_margin and mine.relative_margin is not None
     relative = 1.0 if automatic else mine.relative_margin
     return {"relative_margin": relative, "absolute_margin": mine.absolute_margin, "max_score": mine.max_score}

@@ -6,7 +6,8 @@ Every field's description is what the settings reference in docs/ prints.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from schemas.errors import SettingsError
 from schemas.settings.llm import JudgeSettings, LlmSettings, PriceSettings, RoleSettings
-from schemas.settings.loading import fault, key_path, put, toml_value
+from schemas.settings.loading import fault, key_path, lay_over, put, toml_value
 from schemas.settings.section import Section
 from schemas.settings.stages import (
     ChunkSettings,
@@ -84,15 +85,15 @@ class Settings(Section):
         return value
 
 
-def load_settings(file: Path | None = None, sets: Sequence[str] = ()) -> Settings:
-    """Settings from defaults, then a TOML file, then `key=value` strings (values as TOML, else as plain text).
+def load_settings(file: Path | None = None, sets: Sequence[str] = (), base: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from defaults, then nested tables, then a TOML file, then `key=value` strings (values as TOML, else as plain text; none: unset).
 
     Raises SettingsError naming every fault of the file and of the strings at once.
     """
-    tree: dict[str, Any] = {}
+    tree: dict[str, Any] = deepcopy(dict(base or {}))
     if file is not None:
         try:
-            tree = tomllib.loads(file.read_text(encoding="utf-8"))
+            lay_over(tree, tomllib.loads(file.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"cannot read settings: {error}", where=str(file), next_step="correct the TOML file") from error
     faults: list[str] = []

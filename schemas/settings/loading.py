@@ -27,15 +27,28 @@ def key_path(key: str) -> list[str]:
 def put(tree: dict[str, Any], path: list[str], value: Any, item: str, faults: list[str]) -> None:
     """Set a value in a tree of sections; adds to `faults` when a part of its path is a value already."""
     for part in path[:-1]:
-        tree = tree.setdefault(part, {})
+        if tree.get(part) is None:
+            tree[part] = {}
+        tree = tree[part]
         if not isinstance(tree, dict):
             faults.append(f"--set {item}: {part} is a value, not a section")
             return
     tree[path[-1]] = value
 
 
+def lay_over(tree: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Set all values of another tree of sections in this one."""
+    for name, value in other.items():
+        if isinstance(value, dict) and isinstance(tree.get(name), dict):
+            lay_over(tree[name], value)
+        else:
+            tree[name] = value
+
+
 def toml_value(text: str) -> Any:
-    """The value of `key=value`: TOML where it parses, else plain text."""
+    """The value of `key=value`: TOML where it parses, else plain text; None, which unsets, where nothing stands."""
+    if not text:
+        return None
     try:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:

@@ -80,6 +80,7 @@ class Build:
                 "rank": None,
                 "teacher_score": other.get("teacher", [None] * number)[number - 1],
                 "positive_score": other.get("positive_score"),
+                "relative_margin": None,
                 "state": "negative",
                 "reason": None,
             }
@@ -93,8 +94,8 @@ class Build:
         for number, chunk in enumerate(chunks, start=known + 1):
             row = {"pair_id": pair_id, "candidate": number, "chunk_id": content_id(chunk) if chunk else None}
             row |= {"text": f"passage {chunk}" if chunk else f"answer for {name}", "origin": "bm25" if chunk else "supplied"}
-            row |= {"rank": None, "score": None, "teacher_score": None, "positive_score": None, "chosen": None}
-            self.tables["negatives"].append(row | {"state": "promoted", "reason": str(Reason.NEGATIVE_ANSWERS)} | other)
+            row |= {"rank": None, "score": None, "teacher_score": None, "positive_score": None, "relative_margin": None}
+            self.tables["negatives"].append(row | {"chosen": None, "state": "promoted", "reason": str(Reason.NEGATIVE_ANSWERS)} | other)
 
     def export(self, folder: Path, **settings: Any) -> tuple[Rows, list[Rejection]]:
         """Run the stage; its rows are held to their contract."""

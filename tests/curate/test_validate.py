@@ -43,6 +43,7 @@ def add_negative(tables: Tables, pair: str, candidate: int, text: str, **other: 
         "rank": None,
         "teacher_score": None,
         "positive_score": None,
+        "relative_margin": None,
     }
     tables.rows["negatives"].append(row | {"score": None, "state": "negative", "reason": None, "chosen": candidate} | other)
 
@@ -164,6 +165,10 @@ def scored(score: float, positive: float) -> Callable[[Tables], None]:
     return change("negatives", 0, teacher_score=score, positive_score=positive)
 
 
+def found_margin(share: float, score: float) -> Callable[[Tables], None]:
+    return change("negatives", 0, teacher_score=score, positive_score=1.0, relative_margin=share)
+
+
 def plant_promoted_negative(tables: Tables) -> None:
     tables.chunk("f", "Cranes dance in spring.")
     add_pair(tables, "again", "where do herons stand", "f")
@@ -268,6 +273,12 @@ def test_every_audit_has_a_planted_fault() -> None:
 def test_the_margin_is_the_one_that_is_set(clean: Tables, mine: dict[str, Any], scores: tuple[float, float], faults: int) -> None:
     scored(*scores)(clean)
     assert len(broken(clean, Settings(mine=MineSettings(**mine)))) == faults
+
+
+@pytest.mark.parametrize(("share", "score", "faults"), [(0.7, 0.69, 0), (0.7, 0.71, 1), (1.2, 1.01, 1)])
+def test_an_automatic_margin_is_held_as_it_was_found(clean: Tables, share: float, score: float, faults: int) -> None:
+    found_margin(share, score)(clean)
+    assert len(broken(clean, Settings(mine=MineSettings(auto_margin=True)))) == faults
 
 
 def test_words_of_a_template_and_a_users_own_negative_are_no_fault(clean: Tables) -> None:
