@@ -65,7 +65,7 @@ def _toml(value: Any) -> str:
 def settings_page() -> str:
     """docs/settings.md."""
     return (
-        "# Settings\n\nGenerated from `schemas/settings/`. Defaults, then a TOML file (`--config`), then `--set key=value`;\n`--set key=` unsets a key. "
+        "# Settings\n\nGenerated from `schemas/settings/`. Defaults, then a TOML file (`--config`), then `--set key=value`\n(`--set key=` unsets one). "
         "`curate settings > curate.toml` writes this file. Secrets come from environment variables only.\n\n"
         f"```toml\n{settings_toml()}```\n\n"
         "## Built-in prices\n\nUS dollars per million tokens, from `schemas/prices.py`. A model that is not here, nor in `[llm.prices]`, has\n"

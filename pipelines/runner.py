@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -223,7 +223,7 @@ def _context(session: Session, stage: Stage, note: Callable[[str], None]) -> Con
     )
 
 
-def inputs_of(stage: Stage, ledger: dict[str, Entry], digest: str) -> dict[str, str]:
+def inputs_of(stage: Stage, ledger: Mapping[str, Entry], digest: str) -> dict[str, str]:
     """Content hash of each input table, from the ledger of the stage that wrote it."""
     if not stage.reads:
         return {SOURCES: digest}

@@ -95,7 +95,9 @@ class Build:
             row = {"pair_id": pair_id, "candidate": number, "chunk_id": content_id(chunk) if chunk else None}
             row |= {"text": f"passage {chunk}" if chunk else f"answer for {name}", "origin": "bm25" if chunk else "supplied"}
             row |= {"rank": None, "score": None, "teacher_score": None, "positive_score": None, "relative_margin": None}
-            self.tables["negatives"].append(row | {"chosen": None, "state": "promoted", "reason": str(Reason.NEGATIVE_ANSWERS)} | other)
+            self.tables["negatives"].append(
+                row | {"chosen": None, "state": "promoted", "reason": str(Reason.NEGATIVE_ANSWERS)} | other
+            )
 
     def export(self, folder: Path, **settings: Any) -> tuple[Rows, list[Rejection]]:
         """Run the stage; its rows are held to their contract."""
