@@ -52,7 +52,8 @@ def commands_in(text: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md", "docs/gates.md", "docs/dataset.md"]
+    "page",
+    ["README.md", "docs/quickstart.md", "docs/llm.md", "docs/questions.md", "docs/gates.md", "docs/dataset.md", "docs/mining.md"],
 )
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
     found = commands_in((ROOT / page).read_text(encoding="utf-8"))
@@ -91,3 +92,16 @@ def test_the_manual_of_questions_names_every_kind_with_its_weight() -> None:
     assert table == StyleWeights().model_dump()
     named = set(re.findall(r"`(answer_\w+|question_\w+)`", text))
     assert named <= {str(reason) for reason in REASONS}
+
+
+def test_the_manual_of_mining_names_real_reasons_and_the_defaults() -> None:
+    text = (ROOT / "docs" / "mining.md").read_text(encoding="utf-8")
+    mine = Settings().mine
+    assert set(re.findall(r"`(negative_\w+)`", text)) == {
+        str(reason) for reason in REASONS if str(reason).startswith("negative_")
+    } - {"negative_without_words", "negative_answers"}
+    assert set(re.findall(r"`mine\.(\w+)", text)) <= set(type(mine).model_fields)
+    for name in ("first_rank", "last_rank", "min_promote_score"):
+        assert f"`{name}` ({getattr(mine, name)})" in text
+    assert f"`relative_margin` (default {mine.relative_margin})" in text
+    assert f"`{mine.engine}` (default)" in text
