@@ -28,7 +28,7 @@ from pipelines.evaluation import Test, bm25_run
 from schemas.training import EvaluateSettings, TrainSettings
 from train.eval_set import EvalSet
 from train.evaluate import BASE, BM25, TUNED, Evaluation, System, dense_run, evaluate
-from train.metrics import METRICS, PRIMARY
+from train.metrics import CHIEF, METRICS, PRIMARY
 from train.models import load_model
 from train.trainer import TrainResult, train_model
 
@@ -111,9 +111,9 @@ def print_table(report: Mapping[str, Any]) -> None:
     print(
         f"{report['set']}: {report['questions']} human questions, {report['passages']} passages, {report['rows']} training rows"
     )
-    print(f"{'':<8}" + "".join(f"{metric:>10}" for metric in METRICS))
+    print(f"{'':<8}" + "".join(f"{metric:>10}" for metric in CHIEF))
     for name, metrics in report["systems"].items():
-        print(f"{name:<8}" + "".join(f"{metrics[metric]:>10.4f}" for metric in METRICS))
+        print(f"{name:<8}" + "".join(f"{metrics[metric]:>10.4f}" for metric in CHIEF))
     for seed, gain in enumerate(report["gains"]):
         bounds = "no interval" if gain["low"] is None else f"95%: {gain['low']:+.4f} to {gain['high']:+.4f}"
         print(f"seed {seed}: tuned minus base {gain['mean']:+.4f} {PRIMARY} ({bounds}, {gain['clusters']} clusters)")

@@ -10,26 +10,40 @@ import pytest
 from schemas.training import EvaluateSettings
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate
-from train.metrics import METRICS, query_metrics
+from train.metrics import CHIEF, CUTS, METRICS, PRIMARY, query_metrics
 from train.models import load_model
 
 IDS = [f"d{n}" for n in range(1, 13)]
+
+
+def cuts(name: str, *values: float) -> dict[str, float]:
+    """Values at ranks 1, 3, 5, 10 and 100."""
+    return {f"{name}@{cut}": pytest.approx(value) for cut, value in zip((1, 3, 5, 10, 100), values, strict=True)}
 
 
 def test_hits_at_ranks_two_and_four() -> None:
     assert query_metrics(IDS, {"d2": 1, "d4": 1, "elsewhere": 1}) == {
         "ndcg@10": pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / (1 + 1 / math.log2(3) + 1 / 2), abs=1e-12),
         "mrr@10": 0.5,
-        "hit@1": 0.0,
-        "hit@5": 1.0,
-        "hit@10": 1.0,
         "map@100": pytest.approx((1 / 2 + 2 / 4) / 3),
+        **cuts("hit", 0, 1, 1, 1, 1),
+        **cuts("recall", 0, 1 / 3, 2 / 3, 2 / 3, 2 / 3),
     }
 
 
-def test_first_hit_beyond_ten_counts_for_map_alone() -> None:
-    found = query_metrics(IDS, {"d11": 1})
-    assert found == {"ndcg@10": 0.0, "mrr@10": 0.0, "hit@1": 0.0, "hit@5": 0.0, "hit@10": 0.0, "map@100": pytest.approx(1 / 11)}
+def test_first_hit_beyond_ten_counts_for_the_deep_metrics_alone() -> None:
+    assert query_metrics(IDS, {"d11": 1, "d12": 1}) == {
+        "ndcg@10": 0.0,
+        "mrr@10": 0.0,
+        "map@100": pytest.approx((1 / 11 + 2 / 12) / 2),
+        **cuts("hit", 0, 0, 0, 0, 1),
+        **cuts("recall", 0, 0, 0, 0, 1),
+    }
+
+
+def test_tables_show_some_of_the_metrics_and_the_first_decides() -> None:
+    assert set(CHIEF) < set(METRICS)
+    assert CHIEF[0] == METRICS[0] == PRIMARY == "ndcg@10"
 
 
 def test_grades_are_linear_gains_and_grades_of_zero_are_not_relevant() -> None:
@@ -47,6 +61,7 @@ def test_map_stops_at_rank_100_and_divides_by_at_most_100() -> None:
     ranked = [f"d{n}" for n in range(150)]
     assert query_metrics(ranked, {f"d{n}": 1 for n in range(120)})["map@100"] == 1.0
     assert query_metrics(ranked, {"d100": 1})["map@100"] == 0.0
+    assert query_metrics(ranked, {f"d{n}": 1 for n in range(120)})["recall@100"] == pytest.approx(100 / 120)
 
 
 def test_no_relevant_id_is_the_callers_fault() -> None:
@@ -67,17 +82,17 @@ def test_same_numbers_as_sentence_transformers(tiny_model: Path, make_dataset) -
         queries=dict(eval_set.queries),
         corpus=dict(eval_set.corpus),
         relevant_docs={query: set(items) for query, items in eval_set.qrels.items()},
-        accuracy_at_k=[1, 5, 10],
+        accuracy_at_k=list(CUTS),
+        precision_recall_at_k=list(CUTS),
         show_progress_bar=False,
         write_csv=False,
     )(load_model(str(tiny_model), device="cpu"))
     names = {
         "ndcg@10": "cosine_ndcg@10",
         "mrr@10": "cosine_mrr@10",
-        "hit@1": "cosine_accuracy@1",
-        "hit@5": "cosine_accuracy@5",
-        "hit@10": "cosine_accuracy@10",
         "map@100": "cosine_map@100",
+        **{f"hit@{cut}": f"cosine_accuracy@{cut}" for cut in CUTS},
+        **{f"recall@{cut}": f"cosine_recall@{cut}" for cut in CUTS},
     }
     assert ours == {mine: pytest.approx(theirs[name], abs=1e-9) for mine, name in names.items()}
     assert 0 < ours["hit@1"] < 1
