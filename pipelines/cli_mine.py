@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +34,9 @@ def mine(folder: Path, as_json: bool, config: Path | None, sets: tuple[str, ...]
     """
     from pipelines.console import BuildConsole, print_summary, printable
     from pipelines.look import as_json as to_json
-    from pipelines.remine import Changes, remine, remine_lines
+    from pipelines.remine import Changes, as_set, remine, remine_lines
 
-    named = [f"mine.{name}={json.dumps(value, ensure_ascii=False)}" for name, value in options.items() if value is not None]
+    named = [as_set(f"mine.{name}", value) for name, value in options.items() if value is not None]
     with stopped_at_once(), BuildConsole() as console:
         report = remine(folder, Changes(config, (*sets, *named)), workers, console)
     if as_json:

@@ -91,8 +91,9 @@ def _refuse_earlier(keys: Sequence[str]) -> None:
 
 
 def _owner(key: str) -> str | None:
-    """The first stage that reads a setting."""
-    return next((stage.name for stage in load_flow() if _reads(stage, key)), None)
+    """The stage that a setting belongs to: that of its section, or the first that reads it."""
+    section = key.partition(".")[0]
+    return section if section in STAGE_NAMES else next((stage.name for stage in load_flow() if _reads(stage, key)), None)
 
 
 def _reads(stage: Stage, key: str) -> bool:
@@ -116,15 +117,17 @@ def _to_keep(folder: Path, settings: Settings) -> list[str]:
     earlier = {str(item).partition("=")[0] for item in said} if isinstance(said, list) else set()
     flat = _flat(settings)
     changed = [key for key in _changed(other, settings) if _owner(key) not in STAGE_NAMES[:FIRST]]
-    return [f"{key}={_text(flat[key])}" for key in flat if key in changed or key in earlier]
+    return [as_set(key, flat[key]) for key in flat if key in changed or key in earlier]
 
 
-def _text(value: Any) -> str:
-    """The value as `--set` reads it."""
+def as_set(key: str, value: Any) -> str:
+    """`key=value` as `--set` reads it."""
     if value is None:
-        return ""
-    plain = isinstance(value, str) and value == value.strip() and toml_value(value) == value
-    return str(value) if plain else json.dumps(value, ensure_ascii=False)
+        return f"{key}="
+    if isinstance(value, str) and value == value.strip() and toml_value(value) == value:
+        return f"{key}={value}"
+    # TOML takes strings as JSON writes them, but for this one character.
+    return f"{key}={json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
 
 
 def _remember(store: Store) -> None:

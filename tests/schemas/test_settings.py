@@ -44,6 +44,25 @@ def test_a_section_cannot_be_put_below_a_value() -> None:
         load_settings(None, ["seed=1", "seed.x=2"])
 
 
+def test_settings_over_tables_of_earlier_ones(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[mine]\nnegatives = 3\n[generate.weights]\nnatural = 5\n")
+    base = {"mine": {"negatives": 2, "teacher": "t"}, "generate": {"weights": None}, "export": {"name": "x"}}
+    settings = load_settings(path, ["mine.last_rank=20"], base)
+    assert (settings.mine.negatives, settings.mine.teacher, settings.mine.last_rank) == (3, "t", 20)
+    assert settings.generate.weights is not None
+    assert settings.generate.weights.natural == 5
+    assert settings.export.name == "x"
+    assert base["mine"] == {"negatives": 2, "teacher": "t"}
+
+
+def test_a_key_without_a_value_is_unset() -> None:
+    settings = load_settings(None, ["mine.teacher=t", "mine.teacher=", "mine.relative_margin="])
+    assert (settings.mine.teacher, settings.mine.relative_margin) == (None, None)
+    with pytest.raises(SettingsError, match=r"mine\.negatives: Input should be a valid integer"):
+        load_settings(None, ["mine.negatives="])
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().chunk.max_tokens = 1
