@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def test_map_stops_at_rank_100_and_divides_by_at_most_100() -> None:
 def test_no_relevant_id_is_the_callers_fault() -> None:
     with pytest.raises(ValueError, match="without a relevant id"):
         query_metrics(IDS, {"d1": 0})
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_same_numbers_as_ir_measures(metric: str) -> None:
+    # Written by benchmarks/metric_peers.py: equal scores, grades from -1 to 3, right passages that were not found, empty rankings.
+    made = json.loads((Path(__file__).parent / "metric_peers.json").read_text())
+    theirs = {query: values[metric] for query, values in made["ir_measures"].items()}
+    ours = {}
+    for query, scores in made["runs"].items():
+        ranked = sorted(scores, key=lambda item: (-scores[item], item))
+        ours[query] = query_metrics(ranked, made["qrels"][query])[metric]
+    assert ours == {query: pytest.approx(value, abs=1e-6) for query, value in theirs.items()}
+    assert len(set(theirs.values())) > 1
+    assert any(len(set(scores.values())) < len(scores) for scores in made["runs"].values())
+    assert any(not scores for scores in made["runs"].values())
 
 
 def test_same_numbers_as_sentence_transformers(tiny_model: Path, make_dataset) -> None:
