@@ -20,6 +20,7 @@ from curate.export.beir import write_eval
 from curate.export.card import write_card
 from curate.export.folder import dataset_is_intact, replaced_dataset
 from curate.export.formats import provenance_schema, row_schema, split_page, usable
+from curate.export.others import write_others
 from curate.export.parquet import RowFile
 from curate.export.positions import write_positions
 from curate.stage import Batch, Context, Rejection, Stage
@@ -56,9 +57,12 @@ def produce(context: Context) -> Iterator[Batch]:
         counts = _counts(rows)
         _drop_empty(folder, rows)
         rows |= write_eval(context, folder) | write_positions(context, folder)
+        others, left_out = write_others(folder, context.settings.export.also)
+        rows |= others
         counts["queries"] = {split: rows[f"eval/{split}/queries.jsonl"] for split in ("dev", "test")}
         counts["corpus"] = {"passages": rows["eval/test/corpus.jsonl"]}
         manifest = _manifest(context, counts, written)
+        manifest = manifest.model_copy(update={"notes": [*manifest.notes, *left_out]})
         origins = context.reader.query("export_origins").to_dicts()
         (folder / "README.md").write_text(write_card(manifest, origins), encoding="utf-8", newline="\n")
         manifest = manifest.model_copy(update={"files": _entries(folder, rows)})

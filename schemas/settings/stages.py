@@ -413,3 +413,7 @@ class ExportSettings(Section):
     """The dataset folder."""
 
     name: str = Field("curated", description="Name of the dataset in its card.")
+    also: tuple[Literal["flagembedding", "llamaindex"], ...] = Field(
+        (),
+        description="Further files for other trainers: FlagEmbedding's JSON lines (query, pos, neg), LlamaIndex's EmbeddingQAFinetuneDataset.",
+    )
