@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from schemas.errors import SettingsError
 from schemas.settings import Section, fault, toml_value
@@ -92,6 +93,31 @@ class EvaluateSettings(Section):
     max_seq_length: int | None = Field(None, ge=8, description="Tokens of a text that are read; unset: each model's own limit.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to embed.")
     encode_batch_size: int = Field(64, ge=1, description="Texts embedded at once.")
+    fusion_k: int = Field(60, ge=1, description="k of reciprocal rank fusion: the larger, the less the first ranks weigh.")
+    reranker: str | None = Field(None, description="Cross-encoder to put on top of every system (--reranker).")
+    rerank_depth: int = Field(50, ge=1, description="Passages of each query that the reranker reads.")
+    rerank_batch_size: int = Field(32, ge=1, description="Pairs the reranker reads at once.")
+    examples: int = Field(10, ge=0, description="Worst regressions and best gains that are told with their texts, of each so many.")
+    hosted_base_url: str = Field(
+        "https://api.openai.com/v1", description="Endpoint of `openai:NAME`, anything that speaks OpenAI's /embeddings."
+    )
+    hosted_api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds its key; never the key itself.")
+    hosted_dimensions: int | None = Field(None, ge=1, description="Dimensions to ask for; unset: all that the model has.")
+    hosted_batch: int = Field(128, ge=1, le=2048, description="Texts in one call.")
+    hosted_timeout_s: float = Field(60.0, gt=0, description="Time-out of one call in seconds.")
+    hosted_retries: int = Field(5, ge=0, description="Tries after the first for passing errors and rate limits.")
+    hosted_folder: str | None = Field(
+        None, description="Folder of the vectors that were paid for; unset: the build that the dataset lies in, else the user's cache."
+    )
+
+    @field_validator("hosted_base_url")
+    @classmethod
+    def address_holds_no_secret(cls, value: str) -> str:
+        """An address is shown and stands for the model in the file of vectors."""
+        parts = urlsplit(value)
+        if parts.username is not None or parts.password is not None or parts.query:
+            raise ValueError("an address with a user name, password or query would be written down; keys come from hosted_api_key_env")
+        return value
 
 
 class VerdictSettings(Section):
