@@ -27,9 +27,10 @@ import polars as pl
 from pipelines.evaluation import Test, bm25_run
 from schemas.training import EvaluateSettings, TrainSettings
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, Evaluation, System, dense_run, evaluate
+from train.evaluate import BASE, BM25, TUNED, Evaluation, evaluate
 from train.metrics import CHIEF, METRICS, PRIMARY
 from train.models import load_model
+from train.rankings import System, dense_run
 from train.trainer import TrainResult, train_model
 
 

@@ -22,8 +22,9 @@ from benchmarks.domain import add_training_options, build_dataset, prepare_cranf
 from pipelines.evaluation import Test, bm25_run
 from schemas.training import EvaluateSettings
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, System, evaluate
+from train.evaluate import BASE, BM25, TUNED, evaluate
 from train.metrics import PRIMARY
+from train.rankings import System
 from train.trainer import train_model
 
 STYLES = ("sentence", "terms", "heading", "definition", "question_in_text")

@@ -36,8 +36,9 @@ from pipelines.runner import Build, run_build
 from schemas.settings import load_settings
 from schemas.training import EvaluateSettings
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, System, evaluate
+from train.evaluate import BASE, BM25, TUNED, evaluate
 from train.metrics import PRIMARY
+from train.rankings import System
 from train.trainer import train_model
 
 ARMS = ("in-batch", "random", "naive", "st")

@@ -32,8 +32,9 @@ from schemas.manifest import FileEntry, file_sha256, read_manifest, write_manife
 from schemas.training import EvaluateSettings
 from train.bootstrap import paired_bootstrap
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, System, evaluate, score_run
+from train.evaluate import BASE, BM25, TUNED, evaluate, score_run
 from train.metrics import PRIMARY
+from train.rankings import System
 from train.trainer import train_model
 
 KEPT = "SELECT question_id, anchor, positive FROM pairs WHERE "

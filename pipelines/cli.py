@@ -10,6 +10,7 @@ import click
 
 from curate import __version__
 from pipelines.cli_calibrate import calibrate
+from pipelines.cli_evaluate import evaluate
 from pipelines.cli_label import label
 from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
 from pipelines.cli_mine import mine
@@ -195,32 +196,7 @@ def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **opt
     click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(sources[0]), str(out))))
 
 
-@main.command()
-@click.argument("model", metavar="MODEL")
-@click.argument("dataset", type=FOLDER, metavar="DATASET")
-@click.option("--base", metavar="NAME_OR_PATH", help="Base model to compare with (else the one MODEL was trained from).")
-@click.option("--split", type=click.Choice(["test", "dev"]), default="test", show_default=True, help="Synthetic queries to use.")
-@click.option("--queries", type=FILE, help="Your own queries: BEIR, or questions with document and answer (no --qrels then).")
-@click.option("--qrels", type=FILE, help="Judgements of your own queries (BEIR; chunk or document ids).")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One evaluation setting, e.g. draws=5000.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-def evaluate(model: str, dataset: Path, sets: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """BM25, base and tuned MODEL side by side on a DATASET folder's test queries or on your own, with a verdict."""
-    from dataclasses import asdict
-
-    from pipelines.console import StepConsole
-    from pipelines.evaluation import Test, compare, evaluation_lines
-    from pipelines.look import as_json as to_json
-    from schemas.training import EvaluateSettings, section_from_sets
-
-    settings = section_from_sets(EvaluateSettings, sets)
-    eval_set = Test(options["split"], options["queries"], options["qrels"]).load(dataset)
-    with StepConsole() as console:
-        evaluation, verdict = compare(model, options["base"], eval_set, settings, console.step)
-    if as_json:
-        click.echo(to_json({"verdict": asdict(verdict), "evaluation": asdict(evaluation)}))
-    else:
-        click.echo("\n".join(evaluation_lines(evaluation, verdict)))
+main.add_command(evaluate)
 
 
 @main.command()

@@ -1,8 +1,8 @@
-"""Evaluates a tuned model beside its base and BM25: the rankings of BM25 come from curate's engine, the rest from train."""
+"""Evaluates models side by side: the rankings of BM25 come from curate's engine, hosted embeddings from its client, the rest from train."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,17 @@ from curate.bm25 import build, tokenise
 from schemas.errors import InputError, SettingsError
 from schemas.training import EvaluateSettings
 from train.eval_set import EvalSet, read_eval_set, with_questions, with_user_queries
-from train.evaluate import BASE, BM25, TUNED, Evaluation, Progress, System, evaluate, quiet
+from train.evaluate import BASE, BM25, COMPARISONS, HYBRID, TUNED, Evaluation, Pairs, Progress, evaluate, quiet
 from train.model_folder import read_record
+from train.rankings import Encoder, Fused, System, run_depth
 from train.search import Run
 from train.verdict import Verdict, decide, evidence_of
 
 BATCH = 1000
 CHUNKS = "provenance/chunks.parquet"
+
+Hosted = Callable[[str], Encoder | None]
+"""Name of a system → what embeds for it when it is a hosted model, else None."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,33 @@ class Test:
         return with_user_queries(base, self.queries, self.qrels, chunks)
 
 
+@dataclass(frozen=True)
+class Contest:
+    """Who is compared: a tuned model with its base (named, or read from its `training.json`), and others beside them.
+
+    Others are models (names or folders) or hosted ones (`openai:NAME`). Without a tuned model they stand for themselves, so that a base can
+    be chosen before tuning.
+    """
+
+    model: str | None = None
+    base: str | None = None
+    others: tuple[str, ...] = ()
+
+    def systems(self, hosted: Hosted = lambda _: None) -> dict[str, System]:
+        """Row name → system, without BM25 and what is made of others."""
+        base = self.base or (base_of(self.model) if self.model is not None else None)
+        named = {BASE: base, TUNED: self.model, **_named(self.others)}
+        return {name: hosted(system) or system for name, system in named.items() if system is not None}
+
+    def pairs(self) -> Pairs:
+        """Which rows are compared. Without a tuned model each is compared with BM25 and with the first of them."""
+        others = list(_named(self.others))
+        if self.model is not None:
+            return [*COMPARISONS, *((TUNED, other) for other in others)]
+        rows = [*([BASE] if self.base is not None else []), *others]
+        return [*((row, BM25) for row in rows), *((row, rows[0]) for row in rows[1:])]
+
+
 def read_chunks(dataset: Path) -> pl.DataFrame:
     """Where each chunk of the corpus stands: the dataset's `provenance/chunks.parquet`."""
     path = dataset / CHUNKS
@@ -56,7 +87,7 @@ def bm25_run(eval_set: EvalSet, depth: int = 100) -> Run:
     """Query id → the `depth` best passages by BM25 (ten times as many when judgements name documents)."""
     ids = sorted(eval_set.corpus)
     index = build("bm25s", (tokenise(eval_set.corpus[name]) for name in ids))
-    depth = min(len(ids), depth * (1 if eval_set.documents is None else 10))
+    depth = min(len(ids), run_depth(eval_set, depth))
     run: Run = {}
     names = list(eval_set.queries)
     for start in range(0, len(names), BATCH):
@@ -68,16 +99,24 @@ def bm25_run(eval_set: EvalSet, depth: int = 100) -> Run:
 
 
 def compare(
-    model: str, base: str | None, eval_set: EvalSet, settings: EvaluateSettings | None = None, progress: Progress = quiet
-) -> tuple[Evaluation, Verdict]:
-    """BM25, the base model (named, or read from the tuned model's `training.json`) and the tuned model on one set, with a verdict."""
-    named = base or base_of(model)
-    systems: dict[str, System] = {BM25: bm25_run(eval_set)}
-    if named is not None:
-        systems[BASE] = named
-    systems[TUNED] = model
-    evaluation = evaluate(systems, eval_set, settings, progress)
-    return evaluation, decide(evidence_of(evaluation))
+    contest: Contest,
+    eval_set: EvalSet,
+    settings: EvaluateSettings | None = None,
+    progress: Progress = quiet,
+    hosted: Hosted = lambda _: None,
+) -> tuple[Evaluation, Verdict | None]:
+    """BM25, the contest's systems and the fusion of BM25 and the tuned model on one set; with a verdict where there is a tuned model."""
+    settings = settings or EvaluateSettings()
+    systems = contest.systems(hosted)
+    if not systems:
+        raise SettingsError("nothing to evaluate", next_step="give a MODEL, or models to choose from with --compare")
+    systems = {BM25: bm25_run(eval_set, settings.depth), **systems}
+    if TUNED in systems:
+        # Beside the two it is made of, before others.
+        others = {name: systems.pop(name) for name in list(systems) if name not in (BM25, BASE, TUNED)}
+        systems |= {HYBRID: Fused((BM25, TUNED)), **others}
+    evaluation = evaluate(systems, eval_set, settings, progress, contest.pairs())
+    return evaluation, decide(evidence_of(evaluation)) if TUNED in systems else None
 
 
 def base_of(model: str) -> str | None:
@@ -87,26 +126,14 @@ def base_of(model: str) -> str | None:
     return str(record["model"]) if record and "model" in record else None
 
 
-def evaluation_lines(evaluation: Evaluation, verdict: Verdict) -> Sequence[str]:
-    """The table people read: verdict first, then systems, intervals, styles, notes."""
-    lines = [verdict.headline, ""]
-    names = list(evaluation.systems[0].metrics)
-    lines.append(f"{'':<10}" + "".join(f"{name:>10}" for name in names))
-    for system in evaluation.systems:
-        lines.append(f"{system.name:<10}" + "".join(f"{system.metrics[name]:>10.4f}" for name in names))
-    lines += ["", f"{evaluation.queries:,} queries ({evaluation.eval_set}), {evaluation.passages:,} passages, {evaluation.clusters:,} clusters"]  # fmt: skip
-    if evaluation.comparisons:
-        lines += ["", "difference, 95% interval (paired bootstrap by document cluster)"]
-    for item in evaluation.comparisons:
-        interval = item.difference
-        bounds = "too few clusters" if interval.low is None else f"{interval.low:+.4f} … {interval.high:+.4f}"
-        group = " on real queries" if item.queries == "real" else ""
-        lines.append(f"  {item.system} − {item.against}  {item.metric:<8}{interval.mean:+.4f}  [{bounds}]{group}")
-    if len(evaluation.styles) > 1:
-        lines += ["", f"{names[0]} by style"]
-        for style, count in evaluation.styles.items():
-            scores = ", ".join(f"{system.name} {system.by_style[style][names[0]]:.4f}" for system in evaluation.systems)
-            lines.append(f"  {style} ({count:,}): {scores}")
-    lines += ["", *(f"- {text}" for text in (*verdict.reasons, *verdict.missing, *evaluation.notes))]
-    lines += [f"- {count:,} queries not judged: {reason}" for reason, count in evaluation.unmapped.items()]
-    return lines
+def _named(models: tuple[str, ...]) -> dict[str, str]:
+    """Row name → model: the last part of its name, or the whole where that is taken."""
+    named: dict[str, str] = {}
+    for model in models:
+        short = Path(model).name if not model.startswith("openai:") else model
+        taken = {BM25, BASE, TUNED, HYBRID, *named}
+        name = model if short in taken or not short else short
+        if name in taken or model in named.values():
+            raise SettingsError(f"{model} is named twice", where="--compare", next_step="give each model once")
+        named[name] = model
+    return named

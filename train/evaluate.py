@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from schemas.errors import InputError
 from schemas.training import EvaluateSettings
 from train.bootstrap import Interval, paired_bootstrap
+from train.changes import Changes, Similarity, changes, similarity
 from train.eval_set import EvalSet
+from train.fusion import fuse
 from train.metrics import METRICS, query_metrics
 from train.model_folder import read_record
-from train.models import Embeddings, embed, free_memory, load_model
-from train.search import Ranked, Run, by_document, search
+from train.models import free_memory, load_model
+from train.rankings import Fused, Ranking, System, checked_run, dense_ranking, model_encoder, run_depth
+from train.rankings import dense_run as dense_run  # noqa: PLC0414 (training takes it from here)
+from train.rerank import RERANKED, load_reranker, pairs_to_score, rerank, score_pairs
+from train.search import Ranked, by_document
 
-BM25, BASE, TUNED = "BM25", "base", "tuned"
+BM25, BASE, TUNED, HYBRID = "BM25", "base", "tuned", "hybrid"
 """Names by which `evaluate` and the verdict know the systems; others may stand beside them."""
 
-COMPARISONS = ((TUNED, BASE), (TUNED, BM25))
+Pairs = Sequence[tuple[str, str]]
+
+COMPARISONS: Pairs = ((TUNED, BASE), (TUNED, BM25), (HYBRID, BM25), (HYBRID, TUNED))
 
 Group = Literal["all", "real"]
 
-System = Run | str | Path
-"""A ranking computed elsewhere, or a model (name or folder) to embed and search with."""
-
 Progress = Callable[[str, int, int | None], None]
 """Called with (step, done, total or None)."""
+
+Scores = dict[str, dict[str, float]]
+"""Query id → metric → value."""
 
 
 def quiet(step: str, done: int, total: int | None) -> None:
@@ -48,6 +55,10 @@ class SystemScores:
     """Style → `METRICS` → mean over the queries of that style."""
     passage_similarity: float | None
     """Mean cosine of 1,000 random pairs of different passages (near 1: collapsed); None for a ranking given from outside."""
+    effective_rank: float | None = None
+    """Of how many directions the embeddings of up to 1,000 passages make use; None as above."""
+    similarity: Similarity | None = None
+    """Mean cosines of queries with right and wrong passages; None as above."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,8 @@ class Evaluation:
     unmapped: dict[str, int]
     """Reason → queries that could not be judged and are not in any number here."""
     notes: tuple[str, ...]
+    changed: Changes | None = None
+    """Single queries, tuned against base; None where one of them is not there."""
 
     def find(self, system: str, against: str, metric: str, queries: Group = "all") -> Interval | None:
         """The interval of one comparison, or None when it was not made."""
@@ -92,53 +105,32 @@ def evaluate(
     eval_set: EvalSet,
     settings: EvaluateSettings | None = None,
     progress: Progress = quiet,
+    pairs: Pairs = COMPARISONS,
 ) -> Evaluation:
-    """Rank with every system and compare them: tuned − base and tuned − BM25 where those names are present.
+    """Rank with every system and compare those of `pairs` that are there, the first of each minus the second.
 
-    Models are loaded one at a time and dropped again. Raises InputError when the set has no queries or a run misses some,
-    TrainingError when a model cannot be loaded.
+    With a reranker in the settings each system stands in a second row with it on top, compared with the one without. Models are
+    loaded one at a time and dropped again; rankings are held to the end (about 10 kB a query and system). Raises InputError when the
+    set has no queries or a run misses some, TrainingError when a model cannot be loaded.
     """
     settings = settings or EvaluateSettings()
     if not eval_set.queries:
         raise InputError(
             f"the {eval_set.name} set has no queries", next_step="build from more documents, or give --queries and --qrels"
         )
-    per_query: dict[str, dict[str, dict[str, float]]] = {}
-    similarity: dict[str, float | None] = {}
+    rankings: dict[str, Ranking] = {}
     for name, system in systems.items():
         progress(f"evaluate {name}", 0, None)
-        if isinstance(system, dict):
-            run, similarity[name] = _checked_run(system, eval_set, name), None
-        else:
-            model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
-            run, similarity[name] = dense_run(model, eval_set, settings, partial(progress, f"evaluate {name}"))
-            del model
-            free_memory()
-        per_query[name] = score_run(run, eval_set)
+        rankings[name] = _rank(name, system, rankings, eval_set, (settings, progress))
+    if settings.reranker is not None:
+        rankings = _with_reranker(rankings, eval_set, settings, progress)
+        pairs = [*pairs, *((name + RERANKED, name) for name in systems), (TUNED + RERANKED, BASE + RERANKED)]
     progress("compare", 0, None)
     strange = [note for name, system in systems.items() if (note := _of_other_data(name, system, eval_set))]
-    return _summary(per_query, similarity, replace(eval_set, notes=(*eval_set.notes, *strange)), settings)
+    return _summary(rankings, replace(eval_set, notes=(*eval_set.notes, *strange)), settings, pairs)
 
 
-def dense_run(
-    model: Any, eval_set: EvalSet, settings: EvaluateSettings, done: Callable[[int, int], None] = lambda *_: None
-) -> tuple[Run, float]:
-    """A model's ranking of the corpus for every query, and the mean cosine of random passage pairs.
-
-    `done` is called with (passages embedded, passages in all).
-    """
-    ids = list(eval_set.corpus)
-    texts = list(eval_set.corpus.values())
-    total = len(set(texts))
-    passages = embed(model, texts, "document", settings.encode_batch_size, lambda count: done(count, total))
-    queries = embed(model, list(eval_set.queries.values()), "query", settings.encode_batch_size)
-    # Ten chunks a document, so that a ranking of documents is deep enough too.
-    depth = settings.depth * (1 if eval_set.documents is None else 10)
-    ranked = search(queries, passages, ids, depth)
-    return dict(zip(eval_set.queries, ranked, strict=True)), _passage_similarity(passages, settings.seed)
-
-
-def score_run(run: Mapping[str, Ranked], eval_set: EvalSet) -> dict[str, dict[str, float]]:
+def score_run(run: Mapping[str, Ranked], eval_set: EvalSet) -> Scores:
     """Query id → metrics."""
     scores = {}
     for query, relevant in eval_set.qrels.items():
@@ -153,30 +145,56 @@ def means(scores: Mapping[str, Mapping[str, float]], queries: Iterable[str]) -> 
     return {metric: float(sum(scores[query][metric] for query in chosen) / len(chosen)) for metric in METRICS}
 
 
-def _summary(
-    per_query: Mapping[str, Mapping[str, Mapping[str, float]]],
-    similarity: Mapping[str, float | None],
+def _rank(
+    name: str,
+    system: System,
+    known: Mapping[str, Ranking],
     eval_set: EvalSet,
-    settings: EvaluateSettings,
-) -> Evaluation:
+    how: tuple[EvaluateSettings, Progress],
+) -> Ranking:
+    settings, progress = how
+    if isinstance(system, dict):
+        return Ranking(checked_run(system, eval_set, name))
+    if isinstance(system, Fused):
+        runs = [known[other].run for other in system.of]
+        return Ranking(fuse(runs, run_depth(eval_set, settings.depth), settings.fusion_k))
+    done = partial(progress, f"evaluate {name}")
+    if not isinstance(system, str | Path):
+        return dense_ranking(system, eval_set, settings, done)
+    model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
+    ranking = dense_ranking(model_encoder(model, settings.encode_batch_size), eval_set, settings, done)
+    del model
+    free_memory()
+    return ranking
+
+
+def _with_reranker(
+    rankings: Mapping[str, Ranking], eval_set: EvalSet, settings: EvaluateSettings, progress: Progress
+) -> dict[str, Ranking]:
+    """Each ranking, followed by itself with the reranker on top."""
+    progress("rerank", 0, None)
+    model = load_reranker(str(settings.reranker), settings)
+    wanted = pairs_to_score([ranking.run for ranking in rankings.values()], settings.rerank_depth)
+    scores = score_pairs(model, wanted, eval_set, settings, partial(progress, "rerank"))
+    del model
+    free_memory()
+    both: dict[str, Ranking] = {}
+    for name, ranking in rankings.items():
+        both[name] = ranking
+        both[name + RERANKED] = Ranking(rerank(ranking.run, scores, settings.rerank_depth))
+    return both
+
+
+def _summary(rankings: Mapping[str, Ranking], eval_set: EvalSet, settings: EvaluateSettings, pairs: Pairs) -> Evaluation:
     of_style: dict[str, list[str]] = {}
     for query in eval_set.queries:
         of_style.setdefault(eval_set.styles.get(query, ""), []).append(query)
-    systems = tuple(
-        SystemScores(
-            name,
-            means(scores, scores),
-            {style: means(scores, of_style[style]) for style in sorted(of_style)},
-            similarity[name],
-        )
-        for name, scores in per_query.items()
-    )
-    comparisons = [
-        item
-        for system, against in COMPARISONS
-        if system in per_query and against in per_query
-        for item in _compare((system, against), per_query, eval_set, settings)
-    ]
+    scores = {name: score_run(ranking.run, eval_set) for name, ranking in rankings.items()}
+    changed: Changes | None = None
+    if BASE in rankings and TUNED in rankings:
+        before, after = ((rankings[name], scores[name]) for name in (BASE, TUNED))
+        changed = changes(before, after, eval_set, settings.examples)
+    there = [pair for pair in pairs if pair[0] in scores and pair[1] in scores]
     reasons = sorted(item.reason for item in eval_set.unmapped)
     return Evaluation(
         eval_set=eval_set.name,
@@ -185,18 +203,27 @@ def _summary(
         real_queries=len(eval_set.real),
         clusters=len(set(eval_set.clusters.values())),
         styles={style: len(of_style[style]) for style in sorted(of_style)},
-        systems=systems,
-        comparisons=tuple(comparisons),
+        systems=tuple(_line(name, ranking, scores[name], eval_set, of_style) for name, ranking in rankings.items()),
+        comparisons=tuple(item for pair in there for item in _compare(pair, scores, eval_set, settings)),
         unmapped={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
         notes=eval_set.notes,
+        changed=changed,
+    )
+
+
+def _line(name: str, ranking: Ranking, scores: Scores, eval_set: EvalSet, of_style: Mapping[str, Sequence[str]]) -> SystemScores:
+    return SystemScores(
+        name,
+        means(scores, scores),
+        {style: means(scores, of_style[style]) for style in sorted(of_style)},
+        ranking.passage_similarity,
+        ranking.effective_rank,
+        similarity(ranking, eval_set),
     )
 
 
 def _compare(
-    pair: tuple[str, str],
-    per_query: Mapping[str, Mapping[str, Mapping[str, float]]],
-    eval_set: EvalSet,
-    settings: EvaluateSettings,
+    pair: tuple[str, str], per_query: Mapping[str, Scores], eval_set: EvalSet, settings: EvaluateSettings
 ) -> list[Comparison]:
     left, right = per_query[pair[0]], per_query[pair[1]]
     groups: list[tuple[Group, list[str]]] = [("all", sorted(left))]
@@ -212,26 +239,7 @@ def _compare(
 
 
 def _of_other_data(name: str, system: System, eval_set: EvalSet) -> str | None:
-    record = None if isinstance(system, dict) else read_record(Path(system))
+    record = read_record(Path(system)) if isinstance(system, str | Path) else None
     if record is None or not eval_set.manifest_sha256 or record.get("dataset_manifest_sha256") == eval_set.manifest_sha256:
         return None
     return f"{name} was trained on another build of the data: these queries may be among its training questions."
-
-
-def _checked_run(run: Run, eval_set: EvalSet, name: str) -> Run:
-    if missing := [query for query in eval_set.queries if query not in run]:
-        raise InputError(f"the run has no ranking for {len(missing)} queries, for example {missing[0]!r}", where=name)
-    for query in eval_set.queries:
-        ids = [item for item, _ in run[query]]
-        if len(set(ids)) != len(ids) or any(item not in eval_set.corpus for item in ids):
-            raise InputError(f"the ranking of query {query!r} repeats ids or has ids that are not in the corpus", where=name)
-    return run
-
-
-def _passage_similarity(passages: Embeddings, seed: int, pairs: int = 1000) -> float:
-    if len(passages) < 2:
-        return 0.0
-    generator = np.random.default_rng(seed)
-    left = generator.integers(0, len(passages), pairs)
-    right = (left + generator.integers(1, len(passages), pairs)) % len(passages)
-    return float(np.mean(np.sum(passages[left] * passages[right], axis=1, dtype=np.float64)))

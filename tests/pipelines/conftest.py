@@ -10,6 +10,8 @@ from pydoc_data.topics import topics
 
 import pytest
 
+from tests.train.conftest import make_dataset, tiny_model, toy  # noqa: F401 (fixtures)
+
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = 36
 CHARACTERS = 1600

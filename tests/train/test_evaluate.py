@@ -12,10 +12,14 @@ import pytest
 from schemas.errors import InputError
 from schemas.training import EvaluateSettings
 from train.bootstrap import paired_bootstrap
+from train.changes import Changes, Similarity
 from train.eval_set import EvalSet
 from train.evaluate import evaluate
+from train.forgetting import effective_rank
 from train.metrics import METRICS
+from train.models import load_model
 from train.questions import Unmapped
+from train.rankings import Fused
 from train.verdict import Outcome, decide, evidence_of
 
 SETTINGS = EvaluateSettings(device="cpu", draws=200)
@@ -110,7 +114,7 @@ def test_collapsed_embeddings_have_a_similarity_of_one(tiny_model: Path, monkeyp
     def same(_: Any, texts: list[str], *__: Any) -> np.ndarray:
         return np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (len(texts), 1))
 
-    monkeypatch.setattr("train.evaluate.embed", same)
+    monkeypatch.setattr("train.rankings.embed", same)
     assert evaluate({"tuned": tiny_model}, FOUR, SETTINGS).systems[0].passage_similarity == pytest.approx(1.0)
 
 
@@ -130,3 +134,50 @@ def test_faulty_runs(faulty: dict, message: str) -> None:
 def test_a_set_without_queries() -> None:
     with pytest.raises(InputError, match="the test set has no queries"):
         evaluate({"BM25": {}}, replace(FOUR, queries={}, qrels={}), SETTINGS)
+
+
+def test_a_fusion_of_systems_that_stand_before_it() -> None:
+    bm25, tuned = run("21", "2", "3"), run("1", "12", "")
+    found = evaluate({"BM25": bm25, "tuned": tuned, "hybrid": Fused(("BM25", "tuned"))}, FOUR, SETTINGS)
+    # q1: c1 at ranks 2 and 1, c2 at rank 1 alone; q2: c2 at ranks 1 and 2; q3: c3 alone.
+    assert found.systems[2].metrics["hit@1"] == 1.0
+    assert {(item.system, item.against) for item in found.comparisons} == {
+        ("tuned", "BM25"),
+        ("hybrid", "BM25"),
+        ("hybrid", "tuned"),
+    }
+    assert found.find("hybrid", "tuned", "hit@1").mean == pytest.approx(2 / 3)
+    assert found.systems[2].similarity is None
+
+
+def test_pairs_may_be_chosen_and_those_without_both_systems_are_left_out() -> None:
+    systems = {"a": run("1", "2", "3"), "b": run("2", "2", "3")}
+    found = evaluate(systems, FOUR, SETTINGS, pairs=[("a", "b"), ("b", "c")])
+    assert [(item.system, item.against, item.metric) for item in found.comparisons] == [("a", "b", metric) for metric in METRICS]
+    assert found.changed is None
+
+
+def test_single_queries_and_cosines_of_models(tiny_model: Path) -> None:
+    found = evaluate({"base": str(tiny_model), "tuned": tiny_model}, FOUR, SETTINGS)
+    assert found.changed == Changes(0, 0, (), ())
+    model = load_model(str(tiny_model), device="cpu")
+    queries = model.encode_query(list(FOUR.queries.values()), normalize_embeddings=True)
+    passages = model.encode_document(list(FOUR.corpus.values()), normalize_embeddings=True)
+    cosines = queries @ passages.T
+    wrong = [max(np.delete(row, place)) for place, row in enumerate(cosines)]
+    expected = Similarity(pytest.approx(np.diag(cosines).mean(), abs=1e-5), pytest.approx(np.mean(wrong), abs=1e-5))
+    assert found.systems[0].similarity == expected
+    assert found.systems[0].effective_rank == pytest.approx(effective_rank(passages), abs=1e-3)
+
+
+def test_anything_that_embeds_is_a_system() -> None:
+    def encode(texts: list[str], kind: str, done: Any) -> np.ndarray:
+        done(len(texts))
+        # One direction for each of the words w1 to w7, by the first word of a text.
+        return np.eye(8, dtype=np.float32)[[int(text[1]) for text in texts]]
+
+    steps: list[tuple[str, int, int | None]] = []
+    found = evaluate({"hosted": encode}, FOUR, SETTINGS, lambda *step: steps.append(step))
+    assert found.systems[0].metrics == {**dict.fromkeys(METRICS, 1.0)}
+    assert found.systems[0].similarity == Similarity(1.0, 0.0)
+    assert ("evaluate hosted", 4, 4) in steps

@@ -1,0 +1,133 @@
+"""The command `evaluate`: rows, intervals and texts of a small dataset, for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines import evaluation as module
+from pipelines.cli import main
+from pipelines.evaluation import Contest, bm25_run
+from pipelines.evaluation_text import evaluation_lines
+from schemas.errors import SettingsError
+from schemas.training import EvaluateSettings
+from train.evaluate import COMPARISONS
+from train.metrics import CHIEF, METRICS
+
+FAST = ("--set", "draws=200", "--set", "device=cpu")
+
+
+def evaluate(*arguments: str | Path, expect: int = 0) -> str:
+    done = CliRunner().invoke(main, ["evaluate", *map(str, arguments), *FAST])
+    assert done.exit_code == expect, done.output
+    return done.stdout if expect == 0 else done.output
+
+
+@pytest.fixture
+def dataset(make_dataset: Callable[..., Path]) -> Path:
+    return make_dataset()
+
+
+@pytest.fixture(scope="module")
+def other_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model in a folder of another name."""
+    return Path(shutil.copytree(tiny_model, tmp_path_factory.mktemp("models") / "other-model"))
+
+
+def test_rows_and_intervals_as_json(dataset: Path, tiny_model: Path, other_model: Path) -> None:
+    body: dict[str, Any] = json.loads(evaluate(tiny_model, dataset, "--base", other_model, "--compare", other_model, "--json"))
+    found = body["evaluation"]
+    rows = {row["name"]: row for row in found["systems"]}
+    assert list(rows) == ["BM25", "base", "tuned", "hybrid", "other-model"]
+    # The passage before the right one has both of the question's words too, and the smaller id.
+    assert (rows["BM25"]["metrics"]["mrr@10"], rows["BM25"]["metrics"]["hit@3"]) == (0.5, 1.0)
+    assert rows["tuned"]["metrics"] == rows["base"]["metrics"] == rows["other-model"]["metrics"]
+    assert set(rows["tuned"]["metrics"]) == set(METRICS)
+    assert rows["tuned"]["similarity"]["right"] > 0
+    made = [(item["system"], item["against"]) for item in found["comparisons"] if item["metric"] == "ndcg@10"]
+    assert made == [*COMPARISONS, ("tuned", "other-model")]
+    assert found["changed"] == {"worse": 0, "better": 0, "regressions": [], "gains": []}
+    assert body["verdict"]["outcome"] == "NOT PROVEN"
+
+
+def test_text_fits_a_hundred_columns_and_names_the_chief_metrics(dataset: Path, tiny_model: Path, other_model: Path) -> None:
+    text = evaluate(tiny_model, dataset, "--base", other_model)
+    lines = text.splitlines()
+    assert lines[0].startswith("NOT PROVEN: BM25 beats the tuned model")
+    assert lines[2].split() == list(CHIEF)
+    assert [line.split()[0] for line in lines[3:7]] == ["BM25", "base", "tuned", "hybrid"]
+    assert [line for line in lines[3:] if len(line) > 100 and not line.startswith("- ")] == []
+    differences = [line.split("  ndcg@10")[0].strip() for line in lines if "  ndcg@10" in line]
+    assert differences == ["tuned − base", "tuned − BM25", "hybrid − BM25", "hybrid − tuned"]
+    assert "tuned against base: 0 queries better, 0 worse, 8 the same" in lines
+    assert "recall@3" not in text
+    everything = evaluate(tiny_model, dataset, "--base", other_model, "--all-metrics")
+    assert all(metric in everything for metric in METRICS)
+
+
+def test_bases_are_compared_before_tuning(dataset: Path, tiny_model: Path, other_model: Path) -> None:
+    body = json.loads(evaluate(dataset, "--compare", tiny_model, "--compare", other_model, "--json"))
+    assert body["verdict"] is None
+    assert [row["name"] for row in body["evaluation"]["systems"]] == ["BM25", "model", "other-model"]
+    made = {(item["system"], item["against"]) for item in body["evaluation"]["comparisons"]}
+    assert made == {("model", "BM25"), ("other-model", "BM25"), ("other-model", "model")}
+    assert body["evaluation"]["changed"] is None
+    text = evaluate(dataset, "--compare", tiny_model)
+    assert text.splitlines()[0].split() == list(CHIEF)
+
+
+def test_what_got_worse_is_told_with_its_texts(tiny_model: Path) -> None:
+    from tests.train.test_changes import AFTER, BEFORE, SET
+    from train.evaluate import evaluate as ranked
+
+    systems = {"base": BEFORE.run, "tuned": AFTER.run}
+    evaluation = ranked(systems, SET, EvaluateSettings(draws=200))
+    lines = list(evaluation_lines(evaluation, None))
+    start = lines.index("tuned against base: 2 queries better, 1 worse, 1 the same")
+    assert lines[start + 2 : start + 7] == [
+        "  1.000 → 0.500  first?",
+        "    right, rank 1 → 3",
+        "      one",
+        "    ranked first now, rank not found → 1",
+        "      four",
+    ]
+
+
+def test_texts_of_documents_do_not_steer_the_terminal() -> None:
+    from dataclasses import replace
+
+    from tests.train.test_changes import AFTER, BEFORE, SET
+    from train.evaluate import evaluate as ranked
+
+    nasty = replace(
+        SET, corpus={**SET.corpus, "c1": "\x1b[2Jgone\nnext line " + "x" * 200}, queries={**SET.queries, "q1": "a\x07b"}
+    )
+    text = "\n".join(evaluation_lines(ranked({"base": BEFORE.run, "tuned": AFTER.run}, nasty, EvaluateSettings(draws=200)), None))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[2Jgone next line xxx" in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_rows_are_named_by_the_last_part_and_never_twice() -> None:
+    found = Contest(others=("org/one", "openai:text-3", "other/one", "my/tuned")).systems()
+    assert found == {name: name for name in ("openai:text-3", "other/one", "my/tuned")} | {"one": "org/one"}
+    with pytest.raises(SettingsError, match="a/b is named twice"):
+        Contest(others=("a/b", "a/b")).systems()
+
+
+def test_faults_of_the_command_line(dataset: Path, tiny_model: Path) -> None:
+    assert "nothing to evaluate" in evaluate(dataset, expect=2)
+    assert "further models with --compare" in evaluate("a", "b", dataset, expect=2)
+    assert "--qrels needs --queries" in evaluate(tiny_model, dataset, "--qrels", "x.tsv", expect=2)
+
+
+def test_bm25_is_as_deep_as_asked(dataset: Path) -> None:
+    eval_set = module.Test().load(dataset)
+    assert {len(ranked) for ranked in bm25_run(eval_set, 7).values()} == {7}
