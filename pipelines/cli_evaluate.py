@@ -35,10 +35,12 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     Without MODEL the rows of --compare stand alone: choose a base before tuning.
     """
     from dataclasses import asdict
+    from functools import partial
 
     from pipelines.console import StepConsole
     from pipelines.evaluation import Contest, Test, compare
     from pipelines.evaluation_text import evaluation_lines
+    from pipelines.hosted import hosted_encoder, kept_folder
     from pipelines.look import as_json as to_json
     from schemas.training import EvaluateSettings, section_from_sets
 
@@ -49,8 +51,9 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     contest = Contest(paths[0] if len(paths) == 2 else None, options["base"], options["others"])
     dataset = Path(paths[-1])
     eval_set = Test(options["split"], options["queries"], options["qrels"]).load(dataset)
+    hosted = partial(hosted_encoder, settings=settings, folder=kept_folder(dataset, settings))
     with StepConsole() as console:
-        evaluation, verdict = compare(contest, eval_set, settings, console.step)
+        evaluation, verdict = compare(contest, eval_set, settings, console.step, hosted)
     if as_json:
         said = None if verdict is None else asdict(verdict)
         click.echo(to_json({"verdict": said, "evaluation": asdict(evaluation)}))

@@ -173,7 +173,7 @@ def test_what_does_not_exist_is_404_and_what_is_wrong_400(server: ScriptedServer
         lambda: client.batches.retrieve("x"),
         lambda: client.batches.cancel("x"),
         lambda: client.files.content("x"),
-        lambda: client.embeddings.create(model="m", input="a"),
+        lambda: client.moderations.create(input="a"),
     ):
         with pytest.raises(openai.NotFoundError):
             call()
@@ -181,6 +181,17 @@ def test_what_does_not_exist_is_404_and_what_is_wrong_400(server: ScriptedServer
         created(client, "no-file")
     with pytest.raises(openai.BadRequestError):
         client.files.create(file=("a", b"x"), purpose="vision")
+
+
+def test_embeddings_of_texts_that_share_words_are_alike(server: ScriptedServer, client: openai.OpenAI) -> None:
+    reply = client.embeddings.create(model="m", input=["red apple", "apple pie", "blue sky"], encoding_format="float")
+    first, second, third = ([value - 0.01 for value in row.embedding] for row in reply.data)
+    assert sum(a * b for a, b in zip(first, second, strict=True)) == pytest.approx(1.0)
+    assert sum(a * b for a, b in zip(first, third, strict=True)) == pytest.approx(0.0)
+    assert server.history == [{"model": "m", "input": ["red apple", "apple pie", "blue sky"], "encoding_format": "float"}]
+    server.enqueue(error_reply(429, "slow down"))
+    with pytest.raises(openai.RateLimitError):
+        client.embeddings.create(model="m", input="a")
 
 
 def test_hooks_stand_before_and_after_what_is_done(server: ScriptedServer, client: openai.OpenAI) -> None:

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from curate.llm.scripted import ScriptedServer
 from pipelines import evaluation as module
 from pipelines.cli import main
 from pipelines.evaluation import Contest, bm25_run
 from pipelines.evaluation_text import evaluation_lines
+from pipelines.hosted import kept_folder
 from schemas.errors import SettingsError
 from schemas.training import EvaluateSettings
 from train.evaluate import COMPARISONS
@@ -63,7 +65,7 @@ def test_text_fits_a_hundred_columns_and_names_the_chief_metrics(dataset: Path, 
     assert lines[2].split() == list(CHIEF)
     assert [line.split()[0] for line in lines[3:7]] == ["BM25", "base", "tuned", "hybrid"]
     assert [line for line in lines[3:] if len(line) > 100 and not line.startswith("- ")] == []
-    differences = [line.split("  ndcg@10")[0].strip() for line in lines if "  ndcg@10" in line]
+    differences = [line.split("  ndcg@10")[0].strip() for line in lines if " − " in line]
     assert differences == ["tuned − base", "tuned − BM25", "hybrid − BM25", "hybrid − tuned"]
     assert "tuned against base: 0 queries better, 0 worse, 8 the same" in lines
     assert "recall@3" not in text
@@ -131,3 +133,34 @@ def test_faults_of_the_command_line(dataset: Path, tiny_model: Path) -> None:
 def test_bm25_is_as_deep_as_asked(dataset: Path) -> None:
     eval_set = module.Test().load(dataset)
     assert {len(ranked) for ranked in bm25_run(eval_set, 7).values()} == {7}
+
+
+def test_hosted_embeddings_are_a_row_and_are_asked_for_once(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with ScriptedServer() as server:
+        command = (dataset, "--compare", "openai:scripted", "--set", f"hosted_base_url={server.url}", "--json")
+        found = json.loads(evaluate(*command))["evaluation"]
+        assert [row["name"] for row in found["systems"]] == ["BM25", "openai:scripted"]
+        assert found["systems"][1]["metrics"]["hit@3"] > 0.8
+        assert sum(len(body["input"]) for body in server.history) == 58 + 8
+        server.history.clear()
+        assert json.loads(evaluate(*command))["evaluation"] == found
+        assert server.history == []
+    assert (tmp_path / "cache" / "curate" / "scores.sqlite").is_file()
+
+
+def test_vectors_lie_in_the_build_of_the_dataset_or_where_it_is_said(tmp_path: Path) -> None:
+    build = tmp_path / "curated"
+    (build / "dataset").mkdir(parents=True)
+    (build / "curate.duckdb").touch()
+    assert kept_folder(build / "dataset", EvaluateSettings()) == build
+    assert kept_folder(build / "dataset", EvaluateSettings(hosted_folder=str(tmp_path / "x"))) == tmp_path / "x"
+
+
+def test_an_address_with_a_secret_is_refused(dataset: Path) -> None:
+    command = (dataset, "--compare", "openai:m", "--set", "hosted_base_url=http://me:pass@127.0.0.1/v1")
+    assert "keys come from hosted_api_key_env" in evaluate(*command, expect=2)
+    assert "names no model" in evaluate(dataset, "--compare", "openai:", expect=2)

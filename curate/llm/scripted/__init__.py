@@ -6,6 +6,7 @@ from curate.llm.scripted.jobs import BatchPlan
 from curate.llm.scripted.judges import JUDGES, by_role, is_judge_request, scripted_judge, verdict_reply
 from curate.llm.scripted.replies import Reply, error_reply, questions_reply
 from curate.llm.scripted.server import ScriptedServer
+from curate.llm.scripted.vectors import scripted_vector, vectors_reply
 
 __all__ = [
     "JUDGES",
@@ -20,5 +21,7 @@ __all__ = [
     "is_judge_request",
     "questions_reply",
     "scripted_judge",
+    "scripted_vector",
+    "vectors_reply",
     "verdict_reply",
 ]

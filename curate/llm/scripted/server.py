@@ -1,4 +1,4 @@
-"""The scripted server itself: it speaks chat completions, models, files and batches over HTTP, and remembers what was asked."""
+"""The scripted server itself: it speaks chat completions, embeddings, models, files and batches over HTTP, and remembers what was asked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from curate.llm.scripted.jobs import Jobs
 from curate.llm.scripted.replies import Reply, error_reply, json_reply, questions_reply, reply_data
+from curate.llm.scripted.vectors import vectors_reply
 
 Hook = Callable[[str], Reply | None]
 """Given "METHOD /path", the reply to send in place of the server's own, or None."""
@@ -25,13 +26,14 @@ FEATURES = ("json_schema", "json_object", "temperature", "seed", "max_tokens", "
 class ScriptedServer:
     """Queued replies first, then `default` of each request body. `history` holds the bodies in order of arrival.
 
-    Lines of a batch are answered, and remembered, like live calls. `refuses` names features (`FEATURES`) that are answered with 400.
+    `embed` answers requests for embeddings. Lines of a batch are answered, and remembered, like live calls. `refuses` names features (`FEATURES`) that are answered with 400.
     """
 
     def __init__(
         self, default: Callable[[dict[str, Any]], Reply] | None = None, *, port: int = 0, refuses: Iterable[str] = ()
     ) -> None:
         self.default = default or (lambda _: questions_reply("What is scripted?"))
+        self.embed: Callable[[dict[str, Any]], Reply] = vectors_reply
         self.refuses = frozenset(refuses)
         self.queue: deque[Reply] = deque()
         self.history: list[dict[str, Any]] = []
@@ -73,14 +75,14 @@ class ScriptedServer:
         self._server.server_close()
 
     def take(self, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
-        """The reply to a request, which goes into the history."""
+        """The reply to a request for a chat completion or (with `input`) for embeddings, which goes into the history."""
         with self.lock:
             self.answered += 1
             if self.remembers:
                 self.history.append(body)
                 self.headers.append(headers or {})
             queued = self.queue.popleft() if self.queue else None
-        return queued or self._refusal(body) or self.default(body)
+        return queued or self._refusal(body) or (self.embed if "input" in body else self.default)(body)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -161,8 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, call: str, data: bytes) -> tuple[Reply, str]:
         instead = self.server.script.before(call)
-        if instead is None and call.endswith("/chat/completions"):
-            return self._chat(data)
+        if instead is None and call.endswith(("/chat/completions", "/embeddings")):
+            return self._ask(data)
         if instead is None:
             with self.server.script.one_at_a_time:
                 own = _route(self.server.script, call, self.path, (data, self.headers.get("content-type", "")))
@@ -171,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.script.closing.wait(instead.delay_s)
         return instead, instead.body or ""
 
-    def _chat(self, data: bytes) -> tuple[Reply, str]:
+    def _ask(self, data: bytes) -> tuple[Reply, str]:
         body = json.loads(data)
         with self.server.script.at_once():
             reply = self.server.script.take(body, {name.lower(): value for name, value in self.headers.items()})
