@@ -128,6 +128,12 @@ class VerdictSettings(Section):
     max_similarity_rise: float = Field(
         0.2, gt=0, description="Largest rise of the mean cosine of random passage pairs; more means the embeddings collapse."
     )
+    min_rank_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Least share of the base model's effective rank that the tuned one must keep; less means the embeddings collapse.",
+    )
     min_real_queries: int = Field(50, ge=1, description="Real queries below which nothing is proven.")
     min_clusters: int = Field(10, ge=2, description="Document clusters below which a bootstrap interval is too narrow to trust.")
 

@@ -32,6 +32,8 @@ class Evidence:
     """Spearman correlation lost on general similarity (base − tuned)."""
     similarity_rise: float | None = None
     """Rise of the mean cosine of random passage pairs, tuned − base."""
+    rank_share: float | None = None
+    """Effective rank of the passages' embeddings, tuned / base."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,15 @@ def evidence_of(evaluation: Evaluation, forgetting: float | None = None) -> Evid
     group: Group = "real" if mixed else "all"
     similarity = {system.name: system.passage_similarity for system in evaluation.systems}
     base, tuned = similarity.get(BASE), similarity.get(TUNED)
+    ranks = {system.name: system.effective_rank for system in evaluation.systems}
+    before, after = ranks.get(BASE), ranks.get(TUNED)
     return Evidence(
         gain=evaluation.find(TUNED, BASE, PRIMARY, group),
         over_bm25=evaluation.find(TUNED, BM25, PRIMARY, group),
         real_queries=evaluation.real_queries,
         forgetting=forgetting,
         similarity_rise=None if base is None or tuned is None else tuned - base,
+        rank_share=after / before if before and after is not None else None,
     )
 
 
@@ -91,6 +96,11 @@ def _harm(evidence: Evidence, rules: VerdictSettings) -> list[str]:
         found.append(
             f"The embeddings collapse: random passages became {evidence.similarity_rise:.3f} more alike "
             f"(at most {rules.max_similarity_rise:.3f})."
+        )
+    if evidence.rank_share is not None and evidence.rank_share < rules.min_rank_share:
+        found.append(
+            f"The embeddings collapse: they use {evidence.rank_share:.0%} of the directions that the untuned model's use "
+            f"(at least {rules.min_rank_share:.0%})."
         )
     return found
 

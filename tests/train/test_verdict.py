@@ -8,7 +8,8 @@ import pytest
 
 from schemas.training import VerdictSettings
 from train.bootstrap import Interval
-from train.verdict import Evidence, Outcome, decide
+from train.evaluate import BASE, TUNED, Evaluation, SystemScores
+from train.verdict import Evidence, Outcome, decide, evidence_of
 
 
 def interval(mean: float, low: float | None, high: float | None, clusters: int = 40, queries: int = 80) -> Interval:
@@ -51,6 +52,8 @@ def test_ships_when_everything_is_measured_and_within_bounds() -> None:
         ({"similarity_rise": 0.2}, Outcome.SHIP),
         ({"similarity_rise": 0.21}, Outcome.DO_NOT_SHIP),
         ({"similarity_rise": None}, Outcome.NOT_PROVEN),
+        ({"rank_share": 0.5}, Outcome.SHIP),
+        ({"rank_share": 0.49}, Outcome.DO_NOT_SHIP),
         ({"real_queries": 0}, Outcome.NOT_PROVEN),
         ({"real_queries": 49}, Outcome.NOT_PROVEN),
         ({"real_queries": 50}, Outcome.SHIP),
@@ -81,11 +84,12 @@ def test_bm25_beating_the_tuned_model_is_said_in_the_first_line() -> None:
 
 
 def test_reasons_name_every_fault() -> None:
-    verdict = decide(replace(GOOD, gain=interval(-0.05, -0.08, -0.02), forgetting=0.1, similarity_rise=0.5))
+    verdict = decide(replace(GOOD, gain=interval(-0.05, -0.08, -0.02), forgetting=0.1, similarity_rise=0.5, rank_share=0.2))
     assert verdict.reasons[1:] == (
         "The tuned model is worse than the untuned one: the whole interval lies below 0.",
         "It forgot 0.100 Spearman on general similarity (at most 0.030).",
         "The embeddings collapse: random passages became 0.500 more alike (at most 0.200).",
+        "The embeddings collapse: they use 20% of the directions that the untuned model's use (at least 50%).",
     )
 
 
@@ -102,3 +106,10 @@ def test_bounds_are_settings() -> None:
     assert decide(replace(GOOD, forgetting=0.05), VerdictSettings(max_forgetting=0.05)).outcome is Outcome.SHIP
     assert decide(GOOD, VerdictSettings(min_gain=0.06)).outcome is Outcome.NOT_PROVEN
     assert decide(GOOD, VerdictSettings(min_real_queries=81)).outcome is Outcome.NOT_PROVEN
+
+
+@pytest.mark.parametrize(("ranks", "share"), [((8.0, 6.0), 0.75), ((None, 6.0), None), ((8.0, None), None), ((0.0, 6.0), None)])
+def test_the_share_of_directions_is_that_of_the_base_model(ranks: tuple[float | None, float | None], share: float | None) -> None:
+    lines = [SystemScores(name, {}, {}, 0.1, rank) for name, rank in zip((BASE, TUNED), ranks, strict=True)]
+    evaluation = Evaluation("test", 1, 1, 0, 1, {}, tuple(lines), (), {}, ())
+    assert evidence_of(evaluation).rank_share == share
