@@ -98,6 +98,9 @@ class EvaluateSettings(Section):
     rerank_depth: int = Field(50, ge=1, description="Passages of each query that the reranker reads.")
     rerank_batch_size: int = Field(32, ge=1, description="Pairs the reranker reads at once.")
     examples: int = Field(10, ge=0, description="Worst regressions and best gains that are told with their texts, of each so many.")
+    pair_rows: int = Field(
+        2000, ge=0, description="Rows of each of the dataset's formats triplets, scored and labeled that are judged, chosen by hash."
+    )
     hosted_base_url: str = Field(
         "https://api.openai.com/v1", description="Endpoint of `openai:NAME`, anything that speaks OpenAI's /embeddings."
     )
