@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipelines.cli_look import FILE
+
+if TYPE_CHECKING:
+    from pipelines.console import StepConsole
+    from pipelines.evaluation import Contest, Hosted
+    from schemas.training import EvaluateSettings
 
 
 @click.command()
@@ -24,6 +29,13 @@ from pipelines.cli_look import FILE
 @click.option("--split", type=click.Choice(["test", "dev"]), default="test", show_default=True, help="Synthetic queries to use.")
 @click.option("--queries", type=FILE, help="Your own queries: BEIR, or questions with document and answer (no --qrels then).")
 @click.option("--qrels", type=FILE, help="Judgements of your own queries (BEIR; chunk or document ids).")
+@click.option(
+    "--pairs",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Rows of texts to judge by: sentence1/sentence2/score, anchor/positive/negative, or anchor/passage/label.",
+)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One evaluation setting, e.g. draws=5000.")
 @click.option("--all-metrics", is_flag=True, help="Show hit rate and recall at all ranks, and intervals of every metric.")
 @click.option(
@@ -32,16 +44,14 @@ from pipelines.cli_look import FILE
 def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """BM25, base, tuned MODEL and their fusion side by side on a DATASET folder's test queries or on your own, with a verdict.
 
-    Without MODEL the rows of --compare stand alone: choose a base before tuning.
+    Without MODEL the rows of --compare stand alone: choose a base before tuning. DATASET may also be a retrieval task in BEIR's layout, or
+    a folder of several (as NanoBEIR): then means over the tasks are told.
     """
-    from dataclasses import asdict
     from functools import partial
 
     from pipelines.console import StepConsole
-    from pipelines.evaluation import Contest, Test, compare
-    from pipelines.evaluation_text import evaluation_lines
+    from pipelines.evaluation import Contest, task_folders
     from pipelines.hosted import hosted_encoder, kept_folder
-    from pipelines.look import as_json as to_json
     from schemas.training import EvaluateSettings, section_from_sets
 
     if len(paths) > 2:
@@ -50,12 +60,48 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     settings = section_from_sets(EvaluateSettings, (*sets, *reranker))
     contest = Contest(paths[0] if len(paths) == 2 else None, options["base"], options["others"])
     dataset = Path(paths[-1])
-    eval_set = Test(options["split"], options["queries"], options["qrels"]).load(dataset)
     hosted = partial(hosted_encoder, settings=settings, folder=kept_folder(dataset, settings))
+    folders = task_folders(dataset)
     with StepConsole() as console:
-        evaluation, verdict = compare(contest, eval_set, settings, console.step, hosted)
-    if as_json:
+        if len(folders) > 1:
+            if options["queries"] or options["qrels"] or options["pairs"]:
+                raise click.UsageError("--queries, --qrels and --pairs are for one dataset, not for a folder of tasks")
+            text = _tasks((contest, folders), settings, console, hosted, as_json)
+        else:
+            text = _one((contest, dataset), settings, console, hosted, {**options, "as_json": as_json})
+    click.echo(text)
+
+
+def _one(what: tuple[Contest, Path], settings: EvaluateSettings, console: StepConsole, hosted: Hosted, options: Any) -> str:
+    from dataclasses import asdict
+
+    from pipelines.evaluation import Test, compare
+    from pipelines.evaluation_text import evaluation_lines, pair_lines
+    from pipelines.look import as_json as to_json
+    from train.pair_tasks import dataset_pairs, evaluate_pairs, read_pairs
+
+    contest, dataset = what
+    eval_set = Test(options["split"], options["queries"], options["qrels"]).load(dataset)
+    tasks = [*dataset_pairs(dataset, options["split"], settings.pair_rows), *map(read_pairs, options["pairs"])]
+    evaluation, verdict = compare(contest, eval_set, settings, console.step, hosted)
+    pairs = evaluate_pairs(contest.systems(hosted), tasks, settings, console.step)
+    if options["as_json"]:
         said = None if verdict is None else asdict(verdict)
-        click.echo(to_json({"verdict": said, "evaluation": asdict(evaluation)}))
-    else:
-        click.echo("\n".join(evaluation_lines(evaluation, verdict, all_metrics=options["all_metrics"])))
+        return to_json({"verdict": said, "evaluation": asdict(evaluation), "pairs": [asdict(item) for item in pairs]})
+    return "\n".join([*evaluation_lines(evaluation, verdict, pair_lines(pairs), all_metrics=options["all_metrics"])])
+
+
+def _tasks(
+    what: tuple[Contest, list[Path]], settings: EvaluateSettings, console: StepConsole, hosted: Hosted, as_json: bool
+) -> str:
+    from dataclasses import asdict
+
+    from pipelines.evaluation import compare_tasks, mean_over_tasks
+    from pipelines.evaluation_text import task_lines
+    from pipelines.look import as_json as to_json
+
+    evaluations = compare_tasks(*what, settings, console.step, hosted)
+    means = mean_over_tasks(evaluations)
+    if as_json:
+        return to_json({"mean": means, "tasks": [asdict(evaluation) for evaluation in evaluations]})
+    return "\n".join(task_lines(evaluations, means))

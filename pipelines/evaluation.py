@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from curate.bm25 import build, tokenise
 from schemas.errors import InputError, SettingsError
+from schemas.manifest import MANIFEST_NAME
 from schemas.training import EvaluateSettings
-from train.eval_set import EvalSet, read_eval_set, with_questions, with_user_queries
+from train.encoder import Encoder
+from train.eval_set import EvalSet, is_beir, read_beir, read_eval_set, with_questions, with_user_queries
 from train.evaluate import BASE, BM25, COMPARISONS, HYBRID, TUNED, Evaluation, Pairs, Progress, evaluate, quiet
 from train.model_folder import read_record
-from train.rankings import Encoder, Fused, System, run_depth
+from train.rankings import Fused, System, run_depth
 from train.search import Run
 from train.verdict import Verdict, decide, evidence_of
 
@@ -27,7 +31,8 @@ Hosted = Callable[[str], Encoder | None]
 
 @dataclass(frozen=True)
 class Test:
-    """What to test on: a split of the dataset, or the user's own queries with qrels, or questions with document and answer."""
+    """What to test on: a split of the dataset (or a folder in BEIR's layout), or the user's own queries with qrels, or questions with
+    document and answer."""
 
     split: str = "test"
     queries: Path | None = None
@@ -39,13 +44,13 @@ class Test:
             raise SettingsError(
                 "--qrels needs --queries", next_step="give both files, or --queries alone with documents and answers"
             )
-        base = read_eval_set(dataset, self.split)
+        elsewhere = task_folders(dataset) == [dataset]
+        base = read_beir(dataset) if elsewhere else read_eval_set(dataset, self.split)
         if self.queries is None:
             return base
-        chunks = read_chunks(dataset)
         if self.qrels is None:
-            return with_questions(base, self.queries, chunks)
-        return with_user_queries(base, self.queries, self.qrels, chunks)
+            return with_questions(base, self.queries, read_chunks(dataset))
+        return with_user_queries(base, self.queries, self.qrels, None if elsewhere else read_chunks(dataset))
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,39 @@ def compare(
         systems |= {HYBRID: Fused((BM25, TUNED)), **others}
     evaluation = evaluate(systems, eval_set, settings, progress, contest.pairs())
     return evaluation, decide(evidence_of(evaluation)) if TUNED in systems else None
+
+
+def task_folders(folder: Path) -> list[Path]:
+    """Retrieval tasks of elsewhere: the folder itself or each of its folders in BEIR's layout; none for a dataset of `curate build`."""
+    if (folder / MANIFEST_NAME).is_file() or not folder.is_dir():
+        return []
+    return [folder] if is_beir(folder) else sorted(inner for inner in folder.iterdir() if inner.is_dir() and is_beir(inner))
+
+
+def compare_tasks(
+    contest: Contest, folders: Sequence[Path], settings: EvaluateSettings, progress: Progress, hosted: Hosted
+) -> list[Evaluation]:
+    """One evaluation a task. Raises InputError for a task without judged queries."""
+    found = []
+    for folder in folders:
+        named = partial(_of_task, progress, folder.name)
+        found.append(compare(contest, read_beir(folder), settings, named, hosted)[0])
+    return found
+
+
+def mean_over_tasks(evaluations: Sequence[Evaluation]) -> dict[str, dict[str, float]]:
+    """System → metric → mean over the tasks, each counting the same (as in NanoBEIR)."""
+    return {
+        system.name: {
+            metric: statistics.fmean(evaluation.systems[place].metrics[metric] for evaluation in evaluations)
+            for metric in system.metrics
+        }
+        for place, system in enumerate(evaluations[0].systems)
+    }
+
+
+def _of_task(progress: Progress, task: str, step: str, done: int, total: int | None) -> None:
+    progress(f"{task}: {step}", done, total)
 
 
 def base_of(model: str) -> str | None:

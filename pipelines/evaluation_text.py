@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.console import printable
 from train.bootstrap import Interval
 from train.changes import Change, Passage
 from train.evaluate import Comparison, Evaluation
 from train.metrics import CHIEF, CUTS, PRIMARY
+from train.pair_tasks import METRICS, PairScores
 from train.verdict import Verdict
 
 EXAMPLES = 3
@@ -17,10 +18,12 @@ _NAME = 30
 _TEXT = 76
 
 
-def evaluation_lines(evaluation: Evaluation, verdict: Verdict | None, *, all_metrics: bool = False) -> Sequence[str]:
+def evaluation_lines(
+    evaluation: Evaluation, verdict: Verdict | None, pairs: Iterable[str] = (), *, all_metrics: bool = False
+) -> Sequence[str]:
     """Verdict first, then systems, intervals, styles, cosines, single queries, notes.
 
-    Cosines: of a query with the passages that answer it, with the best-ranked one that does not, and of any two passages.
+    `pairs` are lines of tasks without a search. Cosines: of a query with the passages that answer it, with the best-ranked one that does not, and of any two passages.
     """
     lines = [verdict.headline, ""] if verdict is not None else []
     lines += _table(evaluation, CHIEF)
@@ -35,11 +38,38 @@ def evaluation_lines(evaluation: Evaluation, verdict: Verdict | None, *, all_met
     lines += _differences([item for item in evaluation.comparisons if all_metrics or item.metric == PRIMARY])
     lines += _styles(evaluation)
     lines += _similarities(evaluation)
+    lines += pairs
     lines += _changes(evaluation)
     said = (*verdict.reasons, *verdict.missing) if verdict is not None else ()
     notes = [f"- {printable(text)}" for text in (*said, *evaluation.notes)]
     notes += [f"- {count:,} queries not judged: {reason}" for reason, count in evaluation.unmapped.items()]
     return [*lines, "", *notes] if notes else lines
+
+
+def task_lines(evaluations: Sequence[Evaluation], means: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Tasks by systems in the primary metric, their mean, then all chief metrics as means over the tasks."""
+    names = [short(evaluation.eval_set, _NAME) for evaluation in evaluations]
+    width = max(len(name) for name in (*names, "mean")) + 1
+    heads = [short(name, 16) for name in means]
+    lines = [f"{PRIMARY} of {len(names):,} tasks", " " * width + "".join(f"{head:>{max(9, len(head) + 1)}}" for head in heads)]
+    rows = [(name, [system.metrics[PRIMARY] for system in item.systems]) for name, item in zip(names, evaluations, strict=True)]
+    for name, values in (*rows, ("mean", [metrics[PRIMARY] for metrics in means.values()])):
+        cells = "".join(f"{value:>{max(9, len(head) + 1)}.4f}" for value, head in zip(values, heads, strict=True))
+        lines.append(f"{name:<{width}}{cells}")
+    return [*lines, "", "mean over the tasks", *_grid({name: means[name] for name in means}, CHIEF)]
+
+
+def pair_lines(found: Sequence[PairScores]) -> Iterator[str]:
+    """Tasks without a search: a line for each system and task."""
+    for scores in found:
+        if not scores.systems:
+            continue
+        yield from ("", f"{scores.task} ({scores.judged}, {scores.rows:,} rows)")
+        names = METRICS[scores.judged]
+        width = max(8, *(len(short(name, _NAME)) for name in scores.systems)) + 1
+        yield " " * width + "".join(f"{name:>19}" for name in names)
+        for system, values in scores.systems.items():
+            yield f"{short(system, _NAME):<{width}}" + "".join(f"{values[name]:>19.4f}" for name in names)
 
 
 def bounds(interval: Interval) -> str:
@@ -56,11 +86,15 @@ def short(text: str, limit: int) -> str:
 
 
 def _table(evaluation: Evaluation, metrics: Sequence[str]) -> list[str]:
-    width = _width(evaluation)
+    return _grid({system.name: system.metrics for system in evaluation.systems}, metrics)
+
+
+def _grid(rows: Mapping[str, Mapping[str, float]], metrics: Sequence[str]) -> list[str]:
+    width = max(8, *(len(short(name, _NAME)) for name in rows)) + 1
     lines = [" " * width + "".join(f"{name:>{max(9, len(name) + 1)}}" for name in metrics)]
-    for system in evaluation.systems:
-        values = "".join(f"{system.metrics[name]:>{max(9, len(name) + 1)}.4f}" for name in metrics)
-        lines.append(f"{short(system.name, _NAME):<{width}}{values}")
+    for name, values in rows.items():
+        cells = "".join(f"{values[metric]:>{max(9, len(metric) + 1)}.4f}" for metric in metrics)
+        lines.append(f"{short(name, _NAME):<{width}}{cells}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 from schemas.errors import InputError
 from schemas.manifest import MANIFEST_NAME, file_sha256, read_manifest
 from train.questions import DocumentIndex, Mapped, Unmapped, map_questions
-from train.rows import cell, needed, read_rows
+from train.rows import KINDS, cell, needed, read_rows
 
 REAL_ORIGINS = frozenset({"imported", "user"})
 """Queries that people brought; all others were made from the passages."""
@@ -92,6 +92,51 @@ def read_eval_set(dataset: Path, split: str = "test", *, verify_hashes: bool = T
     )
 
 
+def is_beir(folder: Path) -> bool:
+    """Whether a folder holds a corpus, queries and judgements in the layout of BEIR, as files or as folders of files."""
+    return all(_parts(folder, name) for name in ("corpus", "queries", "qrels"))
+
+
+def read_beir(folder: Path) -> EvalSet:
+    """A retrieval task from elsewhere: corpus, queries and qrels as JSONL, Parquet, CSV or TSV (of several qrels `test` alone).
+
+    Title and text are embedded together, as BEIR does; each query is resampled for itself. Judgements of ids that are not there are left
+    out with a note, passages without any text too. Raises InputError naming file and row.
+    """
+    corpus: dict[str, str] = {}
+    for place, row in _all_rows(folder, "corpus"):
+        item = needed(row, QUERY_ID, place)
+        _refuse_repeat(item, corpus, place)
+        if text := " ".join(part for part in (cell(row, ("title",)), cell(row, ("text",))) if part):
+            corpus[item] = text
+    texts: dict[str, str] = {}
+    for place, row in _all_rows(folder, "queries"):
+        query = needed(row, QUERY_ID, place)
+        _refuse_repeat(query, texts, place)
+        texts[query] = needed(row, QUERY_TEXT, place)
+    files = _parts(folder, "qrels")
+    named = [file for file in files if file.stem.startswith("test")] or files
+    qrels: Qrels = {}
+    stray = 0
+    for _, query, item, grade in (row for file in named for row in _judgements(file)):
+        if query not in texts or item not in corpus:
+            stray += 1
+        elif grade > 0:
+            qrels.setdefault(query, {})[item] = grade
+    judged = [query for query in texts if query in qrels]
+    return EvalSet(
+        name=folder.name,
+        corpus=corpus,
+        queries={query: texts[query] for query in judged},
+        qrels={query: qrels[query] for query in judged},
+        clusters={query: query for query in judged},
+        styles=dict.fromkeys(judged, folder.name),
+        origins=dict.fromkeys(judged, "user"),
+        unmapped=tuple(Unmapped(query, "no_judgement") for query in texts if query not in qrels),
+        notes=(f"Judgements of queries or passages that are not there: {stray}.",) if stray else (),
+    )
+
+
 def with_user_queries(base: EvalSet, queries: Path, qrels: Path, chunks: pl.DataFrame | None = None) -> EvalSet:
     """`base`'s corpus with the user's own queries and judgements (BEIR columns; JSONL, CSV, TSV or Parquet).
 
@@ -158,6 +203,18 @@ def _of_user(base: EvalSet, mapped: Mapped, notes: tuple[str, ...]) -> EvalSet:
         notes=notes,
         manifest_sha256=base.manifest_sha256,
     )
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    """`name.jsonl` (or another kind), or the files of the folder `name`."""
+    places = [folder / f"{name}{kind}" for kind in KINDS]
+    inner = sorted((folder / name).iterdir()) if (folder / name).is_dir() else []
+    return [path for path in (*places, *inner) if path.is_file() and path.suffix.lower() in KINDS]
+
+
+def _all_rows(folder: Path, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in _parts(folder, name):
+        yield from read_rows(path)
 
 
 def _corpus(path: Path) -> dict[str, str]:

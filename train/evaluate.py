@@ -18,8 +18,8 @@ from train.eval_set import EvalSet
 from train.fusion import fuse
 from train.metrics import METRICS, query_metrics
 from train.model_folder import read_record
-from train.models import free_memory, load_model
-from train.rankings import Fused, Ranking, System, checked_run, dense_ranking, model_encoder, run_depth
+from train.models import free_memory
+from train.rankings import Fused, Ranking, System, checked_run, dense_ranking, encoder_of, run_depth
 from train.rankings import dense_run as dense_run  # noqa: PLC0414 (training takes it from here)
 from train.rerank import RERANKED, load_reranker, pairs_to_score, rerank, score_pairs
 from train.search import Ranked, by_document
@@ -159,13 +159,8 @@ def _rank(
         runs = [known[other].run for other in system.of]
         return Ranking(fuse(runs, run_depth(eval_set, settings.depth), settings.fusion_k))
     done = partial(progress, f"evaluate {name}")
-    if not isinstance(system, str | Path):
-        return dense_ranking(system, eval_set, settings, done)
-    model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
-    ranking = dense_ranking(model_encoder(model, settings.encode_batch_size), eval_set, settings, done)
-    del model
-    free_memory()
-    return ranking
+    with encoder_of(system, settings) as encode:
+        return dense_ranking(encode, eval_set, settings, done)
 
 
 def _with_reranker(

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 
 from schemas.errors import InputError
 from schemas.training import EvaluateSettings
+from train.encoder import Encoder, model_encoder
 from train.eval_set import EvalSet
 from train.forgetting import effective_rank
-from train.models import Embeddings, embed
+from train.models import Embeddings, free_memory, load_model
 from train.search import Run, search
-
-Kind = Literal["query", "document"]
-Done = Callable[[int], None]
 
 CHUNKS_A_DOCUMENT = 10
 """A ranking of documents is made from one of chunks that is so many times as deep."""
 _SAMPLE = 1000
 """Random pairs of passages, or passages, by which the spread of the embeddings is measured."""
-
-
-class Encoder(Protocol):
-    """Texts → unit vectors [texts, dimensions] in float32; calls `done` with the number of different texts embedded so far."""
-
-    def __call__(self, texts: Sequence[str], kind: Kind, done: Done) -> Embeddings: ...
 
 
 @dataclass(frozen=True)
@@ -55,13 +48,16 @@ class Ranking:
     """Query id → passage that answers it (of documents: each of its chunks) → cosine; empty for systems that do not embed."""
 
 
-def model_encoder(model: Any, batch_size: int) -> Encoder:
-    """A loaded SentenceTransformer as an Encoder, with its own prompts for queries and documents."""
-
-    def encode(texts: Sequence[str], kind: Kind, done: Done) -> Embeddings:
-        return embed(model, texts, kind, batch_size, done)
-
-    return encode
+@contextmanager
+def encoder_of(system: str | Path | Encoder, settings: EvaluateSettings) -> Iterator[Encoder]:
+    """What embeds for a system; a model is loaded for as long as it is needed. Raises as `load_model` does."""
+    if not isinstance(system, str | Path):
+        yield system
+        return
+    model = load_model(str(system), device=settings.device, max_seq_length=settings.max_seq_length)
+    yield model_encoder(model, settings.encode_batch_size)
+    del model
+    free_memory()
 
 
 def dense_ranking(encode: Encoder, eval_set: EvalSet, settings: EvaluateSettings, done: Callable[[int, int], None]) -> Ranking:

@@ -164,3 +164,56 @@ def test_an_address_with_a_secret_is_refused(dataset: Path) -> None:
     command = (dataset, "--compare", "openai:m", "--set", "hosted_base_url=http://me:pass@127.0.0.1/v1")
     assert "keys come from hosted_api_key_env" in evaluate(*command, expect=2)
     assert "names no model" in evaluate(dataset, "--compare", "openai:", expect=2)
+
+
+def task(folder: Path, *order: str) -> Path:
+    """A retrieval task of three passages; the queries ask for the passages in this order."""
+    (folder / "qrels").mkdir(parents=True)
+    passages = {"d1": "w1 w2", "d2": "w3 w4", "d3": "w5 w6"}
+    write = {"corpus": passages, "queries": {f"q{n}": passages[item] for n, item in enumerate(order)}}
+    for name, texts in write.items():
+        (folder / f"{name}.jsonl").write_text(
+            "".join(json.dumps({"_id": key, "text": text}) + "\n" for key, text in texts.items())
+        )
+    lines = "".join(f"q{n}\t{item}\t1\n" for n, item in enumerate(order))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + lines)
+    return folder
+
+
+def test_a_folder_of_tasks_gives_the_mean_over_tasks(tmp_path: Path, tiny_model: Path) -> None:
+    tasks = tmp_path / "nano"
+    task(tasks / "one", "d1", "d2")
+    task(tasks / "two", "d3")
+    (tasks / "notes").mkdir()
+    (tasks / "two" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq0\td1\t1\n")  # nobody finds it first
+    body = json.loads(evaluate(tasks, "--compare", tiny_model, "--json"))
+    assert [item["eval_set"] for item in body["tasks"]] == ["one", "two"]
+    assert (body["mean"]["BM25"]["hit@1"], body["mean"]["model"]["hit@1"]) == (0.5, 0.5)
+    lines = evaluate(tasks, "--compare", tiny_model).splitlines()
+    assert (lines[0], lines[1].split()) == ("ndcg@10 of 2 tasks", ["BM25", "model"])
+    assert [line.split()[0] for line in lines[2:5]] == ["one", "two", "mean"]
+    assert lines[2].split()[1] == "1.0000"
+    assert "not for a folder of tasks" in evaluate(tasks, "--compare", tiny_model, "--queries", "x.jsonl", expect=2)
+
+
+def test_a_single_task_is_evaluated_like_a_dataset(tmp_path: Path, tiny_model: Path, other_model: Path) -> None:
+    folder = task(tmp_path / "mine", "d1", "d2", "d3")
+    body = json.loads(evaluate(tiny_model, folder, "--base", other_model, "--json"))
+    assert (body["evaluation"]["eval_set"], body["evaluation"]["real_queries"]) == ("mine", 3)
+    assert body["verdict"]["outcome"] == "NOT PROVEN"
+    assert body["evaluation"]["systems"][0]["metrics"]["hit@1"] == 1.0
+
+
+def test_rows_of_the_dataset_and_of_files_are_judged_too(dataset: Path, tiny_model: Path, tmp_path: Path) -> None:
+    rated = tmp_path / "rated.csv"
+    rated.write_text("sentence1,sentence2,score\nw1 w2,w1 w2,5\nw1 w2,w9 w8,0\nw3,w3 w4,3\n")
+    body = json.loads(evaluate(dataset, "--compare", tiny_model, "--pairs", rated, "--json"))
+    assert [(item["task"], item["judged"], item["rows"]) for item in body["pairs"]] == [
+        ("triplets/test", "triplets", 8),
+        ("rated.csv", "similarity", 3),
+    ]
+    assert set(body["pairs"][0]["systems"]) == {"model"}
+    text = evaluate(dataset, "--compare", tiny_model, "--pairs", rated)
+    assert "triplets/test (triplets, 8 rows)" in text
+    assert "rated.csv (similarity, 3 rows)" in text
+    assert "spearman" in text

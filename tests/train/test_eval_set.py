@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from schemas.errors import InputError
-from train.eval_set import EvalSet, read_eval_set, with_questions, with_user_queries
+from train.eval_set import EvalSet, is_beir, read_beir, read_eval_set, with_questions, with_user_queries
 from train.questions import Unmapped
 
 
@@ -187,3 +187,51 @@ def test_tsv_keeps_quotation_marks_and_reads_a_byte_order_mark(base: EvalSet, tm
     (tmp_path / "q.tsv").write_text('\ufeffquery_id\ttext\n1\t"quoted\n', encoding="utf-8")
     (tmp_path / "r.tsv").write_text("query-id\tcorpus-id\tscore\n1\tc01\t1.0\n")
     assert with_user_queries(base, tmp_path / "q.tsv", tmp_path / "r.tsv").queries == {"1": '"quoted'}
+
+
+def beir(folder: Path, **files: str) -> Path:
+    """A task in BEIR's layout; keyword arguments replace files by their stems."""
+    texts = {
+        "corpus": '{"_id": "d1", "title": "One", "text": "first"}\n{"_id": "d2", "title": "", "text": "second"}\n{"_id": "d3", "text": " "}\n',
+        "queries": '{"_id": "q1", "text": "a?"}\n{"_id": "q2", "text": "b?"}\n{"_id": "q3", "text": "c?"}\n',
+        "qrels": "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td2\t1\nq3\td3\t1\n",
+        **files,
+    }
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(texts["corpus"])
+    (folder / "queries.jsonl").write_text(texts["queries"])
+    (folder / "qrels" / "test.tsv").write_text(texts["qrels"])
+    (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq3\td1\t1\n")
+    return folder
+
+
+def test_a_task_in_the_layout_of_beir(tmp_path: Path) -> None:
+    found = read_beir(beir(tmp_path / "NanoToy"))
+    assert found.name == "NanoToy"
+    assert found.corpus == {"d1": "One first", "d2": "second"}
+    assert found.queries == {"q1": "a?", "q2": "b?"}
+    assert found.qrels == {"q1": {"d1": 2}, "q2": {"d2": 1}}
+    assert found.clusters == {"q1": "q1", "q2": "q2"}
+    assert found.real == {"q1", "q2"}
+    assert [item.query_id for item in found.unmapped] == ["q3"]
+    assert found.notes == ("Judgements of queries or passages that are not there: 1.",)
+
+
+def test_a_task_as_folders_of_parquet_files(tmp_path: Path) -> None:
+    for name, frame in {
+        "corpus": pl.DataFrame({"_id": ["d1", "d2"], "text": ["first", "second"]}),
+        "queries": pl.DataFrame({"_id": ["q1"], "text": ["a?"]}),
+        "qrels": pl.DataFrame({"query-id": ["q1"], "corpus-id": ["d2"]}),
+    }.items():
+        (tmp_path / name).mkdir()
+        frame.write_parquet(tmp_path / name / "train-00000-of-00001.parquet")
+    assert is_beir(tmp_path)
+    assert read_beir(tmp_path).qrels == {"q1": {"d2": 1}}
+    assert not is_beir(tmp_path / "corpus")
+
+
+def test_faults_of_a_task_name_the_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"queries\.jsonl line 2: the id 'q1' appears a second time"):
+        read_beir(beir(tmp_path / "a", queries='{"_id": "q1", "text": "a"}\n{"_id": "q1", "text": "b"}\n'))
+    with pytest.raises(InputError, match=r"corpus\.jsonl line 1: no '_id'"):
+        read_beir(beir(tmp_path / "b", corpus='{"text": "a"}\n'))

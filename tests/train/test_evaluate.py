@@ -114,7 +114,7 @@ def test_collapsed_embeddings_have_a_similarity_of_one(tiny_model: Path, monkeyp
     def same(_: Any, texts: list[str], *__: Any) -> np.ndarray:
         return np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (len(texts), 1))
 
-    monkeypatch.setattr("train.rankings.embed", same)
+    monkeypatch.setattr("train.encoder.embed", same)
     assert evaluate({"tuned": tiny_model}, FOUR, SETTINGS).systems[0].passage_similarity == pytest.approx(1.0)
 
 
