@@ -14,6 +14,7 @@ from pipelines.cli_evaluate import evaluate
 from pipelines.cli_label import label
 from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
 from pipelines.cli_mine import mine
+from pipelines.cli_recipe import recipe
 from pipelines.exits import Commands, stopped_at_once
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **opt
     click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(sources[0]), str(out))))
 
 
-main.add_command(evaluate)
+for command in (evaluate, recipe):
+    main.add_command(command)
 
 
 @main.command()

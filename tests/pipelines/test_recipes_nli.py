@@ -1,0 +1,212 @@
+"""The recipe `nli` on small local data: what is trained, what is measured, what it says, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+from pipelines.recipes.classify import Intents, classify
+from pipelines.recipes.nli import inferred, verdict
+from schemas.errors import InputError
+from tests.pipelines.recipe_data import intent_rows, nli_folder, nli_rows, rated_rows, read_lines
+from tests.train.conftest import write_jsonl
+from train.forgetting import Forgetting
+from train.verdict import Outcome as Decision
+
+FAST = ("--max-steps", "3", "--device", "cpu", "--set", "batch_size=8", "--set", "learning_rate=0.02")
+
+
+def recipe(*arguments: str | Path, expect: int = 0) -> str:
+    done = CliRunner().invoke(main, ["recipe", *map(str, arguments)])
+    assert done.exit_code == expect, done.output
+    return done.stdout if expect == 0 else done.output
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return nli_folder(tmp_path_factory.mktemp("nli"))
+
+
+@pytest.fixture(scope="module")
+def ran(source: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...], dict[str, Any]]:
+    """The folder of a whole run from a plain BERT and an embedding model, the command, and what it said as JSON."""
+    out = tmp_path_factory.mktemp("recipe") / "out"
+    models = ("--model", str(tiny_model.parent / "bert"), "--tuned", str(tiny_model))
+    command = ("nli", "--source", str(source), "--out", str(out), *models, *FAST)
+    found: dict[str, Any] = json.loads(recipe(*command, "--json"))
+    return out, command, found
+
+
+def test_every_figure_of_the_source_stands_beside_one_of_this_run(ran: Any) -> None:
+    out, _, found = ran
+    assert [(figure["what"], figure["published"]) for figure in found["figures"]] == [
+        ("STS-B Spearman, bert untrained", None),
+        ("training loss, SoftmaxLoss", "0.845"),
+        ("STS-B Spearman, SoftmaxLoss", 0.45),
+        ("training loss, CosineSimilarityLoss", "0.232 → 0.142"),
+        ("STS-B Spearman, CosineSimilarityLoss", 0.73),
+        ("training loss, MultipleNegativesRankingLoss", "0.345 → 0.069"),
+        ("STS-B Spearman, MultipleNegativesRankingLoss", 0.82),
+        ("Banking77 accuracy, MultipleNegativesRankingLoss", None),
+        ("STS-B Spearman, model before", 0.867),
+        ("Banking77 accuracy, model before", None),
+        ("Banking77 macro F1, model before", None),
+        ("STS-B Spearman, model tuned again", 0.848),
+        ("Banking77 accuracy, model tuned again", 0.46),
+        ("Banking77 macro F1, model tuned again", 0.458),
+    ]
+    trained = found["details"]["training"]
+    assert {name: (run["loss"], run["rows"], run["steps"]) for name, run in trained.items()} == {
+        "SoftmaxLoss": ("SoftmaxLoss", 144, 3),
+        "CosineSimilarityLoss": ("CosineSimilarityLoss", 144, 3),
+        "MultipleNegativesRankingLoss": ("MultipleNegativesRankingLoss", 48, 3),
+        "already tuned": ("MultipleNegativesRankingLoss", 48, 3),
+    }
+    losses = trained["SoftmaxLoss"]["losses"]
+    assert found["figures"][1]["here"] == f"{losses[0]:.3f} → {losses[-1]:.3f}"
+    assert json.loads((out / "recipe.json").read_text()) == found
+
+
+def test_correlations_are_those_of_the_models_it_wrote(ran: Any, tiny_model: Path) -> None:
+    """Measured anew with the library's own encoding and scipy, on the validation rows alone."""
+    from scipy.stats import spearmanr
+    from sentence_transformers import SentenceTransformer
+
+    out, _, found = ran
+    rows = [row for row in rated_rows() if row["split"] == "dev"]
+    places = {"untrained": tiny_model.parent / "bert", "before": tiny_model, "after": out / "models" / "already-tuned"}
+    places |= {"SoftmaxLoss": out / "models" / "softmax", "MultipleNegativesRankingLoss": out / "models" / "mnrl"}
+    for name, folder in places.items():
+        model = SentenceTransformer(str(folder), device="cpu")
+        first, second = (
+            model.encode([row[key] for row in rows], normalize_embeddings=True) for key in ("sentence1", "sentence2")
+        )
+        expected = spearmanr((first * second).sum(axis=1), [row["score"] for row in rows]).statistic
+        assert found["details"]["spearman"][name] == pytest.approx(expected, abs=1e-6), name
+    # The plain encoder has the weights of the tuned one here: what is trained alike comes out alike, and all else differs.
+    measured = found["details"]["spearman"]
+    assert (measured["untrained"], measured["MultipleNegativesRankingLoss"]) == (measured["before"], measured["after"])
+    assert len(set(measured.values())) == 4
+
+
+def test_the_verdict_is_said_first_and_rests_on_the_difference(ran: Any) -> None:
+    out, _, found = ran
+    change, before, after = found["details"]["stsb"], *(found["details"]["spearman"][name] for name in ("before", "after"))
+    assert (change["base"], change["tuned"], change["pairs"]) == (before, after, 40)
+    assert found["headline"].startswith(found["details"]["verdict"] + ": ")
+    assert f"STS-B Spearman {before:.3f} → {after:.3f}" in found["headline"]
+    assert (out / "recipe.md").read_text().splitlines()[2] == found["headline"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "decision", "words"),
+    [
+        (0.012, 0.026, Decision.DO_NOT_SHIP, "tuning made the already tuned model worse, STS-B Spearman 0.867 → 0.848"),
+        (-0.002, 0.026, Decision.NOT_PROVEN, "neither better nor worse than before"),
+        (-0.03, -0.01, Decision.NOT_PROVEN, "better than before on general similarity alone"),
+    ],
+)
+def test_a_loss_beyond_chance_is_called_worse(low: float, high: float, decision: Decision, words: str) -> None:
+    said = verdict(Forgetting(1500, 0.867, 0.848, 0.019, low, high))
+    assert said[0] == decision
+    assert said[1].startswith(f"{decision}: {words}")
+
+
+def test_the_same_command_again_trains_nothing(ran: Any) -> None:
+    out, command, found = ran
+    before = {path: path.stat().st_mtime_ns for path in out.glob("models/*/*")}
+    lines = recipe(*command).splitlines()
+    assert json.loads((out / "recipe.json").read_text()) == found
+    assert {path: path.stat().st_mtime_ns for path in out.glob("models/*/*")} == before
+    assert lines[0] == found["headline"]
+    assert lines[2].split() == ["published", "this", "run"]
+    assert lines[5].split()[-2:] == ["0.450", f"{found['details']['spearman']['SoftmaxLoss']:.3f}"]
+
+
+def test_negatives_are_hypotheses_of_other_entailments(ran: Any) -> None:
+    out, _, _ = ran
+    rows = read_lines(out / "data" / "triplets.jsonl")
+    entailed = [(row["premise"], row["hypothesis"]) for row in nli_rows() if row["label"] == 0]
+    assert [(row["anchor"], row["positive"]) for row in rows] == entailed
+    assert sorted(row["negative"] for row in rows) == sorted(row["positive"] for row in rows)
+    assert all(row["negative"] != row["positive"] for row in rows)
+    assert [row["negative"] for row in rows] != [row["positive"] for row in rows[1:]] + [rows[0]["positive"]]
+
+
+def test_labels_by_name_and_rows_without_one() -> None:
+    rows = [
+        {"premise": "a", "hypothesis": "b", "label": label} for label in ("entailment", "Contradiction", "neutral", "-", -1, 2)
+    ]
+    assert inferred(rows) == ([("a", "b", label) for label in (0, 2, 1, 2)], 2)
+    with pytest.raises(InputError, match="not all of entailment, neutral, contradiction among the labels"):
+        inferred(rows[:2])
+
+
+class Planted:
+    """Gives each text a vector of its class."""
+
+    def __init__(self, wrong: int = 0) -> None:
+        self.wrong = wrong
+
+    def encode(self, texts: list[str], **_: Any) -> Any:
+        vectors = np.eye(3)[[int(text[-1]) for text in texts]]
+        vectors[: self.wrong] = np.roll(vectors[: self.wrong], 1, axis=1) if len(texts) == 6 else vectors[: self.wrong]
+        return vectors
+
+
+def test_classification_of_planted_vectors() -> None:
+    """Of six test texts, two of a class, the first two (classes 0 and 1) look like those of classes 1 and 2."""
+    train, test = [f"t {n % 3}" for n in range(30)], [f"t {n % 3}" for n in range(6)]
+    intents = Intents((train, [text[-1] for text in train]), (test, [text[-1] for text in test]))
+    assert classify(Planted(), intents, 0).accuracy == 1.0
+    found = classify(Planted(wrong=2), intents, 0)
+    assert found.accuracy == pytest.approx(4 / 6)
+    assert found.macro_f1 == pytest.approx((2 / 3 + 1 / 2 + 4 / 5) / 3)  # precision and recall: 1, 1/2; 1/2, 1/2; 2/3, 1
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "message"),
+    [
+        (
+            "stsb",
+            "nothing",
+            "nothing here begins with 'stsb'\n  next: put stsb.jsonl (or .csv, .tsv, .parquet) there, or give --stsb FILE",
+        ),
+        ("banking77", "columns", "no column label_text or label or category or intent among"),
+        ("stsb", "scores", "a score is no number"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path: Path, name: str, what: str, message: str) -> None:
+    folder = nli_folder(tmp_path / "source")
+    file = folder / f"{name}.jsonl"
+    rows = intent_rows() if name == "banking77" else rated_rows()
+    if what == "nothing":
+        file.unlink()
+    else:
+        write_jsonl(file, [{key: value for key, value in row.items() if key != "label"} | {"score": "high"} for row in rows])
+    assert message in recipe("nli", "--source", folder, "--out", tmp_path / "out", expect=3)
+
+
+def test_what_a_recipe_has_no_use_for_is_refused(tmp_path: Path, source: Path) -> None:
+    assert "the recipe nli has no use for it" in recipe("nli", "--reranker", "x", expect=2)
+    out = ("--source", source, "--out", tmp_path / "out")
+    assert "loss is what this recipe sets itself" in recipe("nli", *out, "--set", "loss=CoSENTLoss", expect=2)
+    assert "this recipe trains for one number of epochs" in recipe("nli", *out, "--epochs", "1,3", expect=2)
+    assert "give whole numbers" in recipe("nli", *out, "--epochs", "1,x", expect=2)
+
+
+@pytest.mark.shared_data
+def test_real_data_with_few_rows(shared_data: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """SNLI, STS-B and Banking77 as they lie in one folder, found by their names."""
+    models = ("--model", tiny_model.parent / "bert", "--tuned", tiny_model)
+    found = json.loads(
+        recipe("nli", "--source", shared_data, "--out", tmp_path / "out", *models, *FAST, "--max-rows", "300", "--json")
+    )
+    assert found["notes"][0].startswith("300 rows of premise and hypothesis, 300 rated pairs, 300 and 300 texts of 7")
+    assert found["details"]["stsb"]["pairs"] == 300
