@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
@@ -14,39 +14,137 @@ from schemas.settings import Section, fault, toml_value
 S = TypeVar("S", bound=Section)
 
 
-class TrainSettings(Section):
-    """A dataset folder in, a model folder out. Defaults are those of the sentence-transformers guides."""
+Loss = Literal[
+    "MultipleNegativesRankingLoss",
+    "CachedMultipleNegativesRankingLoss",
+    "GISTEmbedLoss",
+    "CachedGISTEmbedLoss",
+    "TripletLoss",
+    "OnlineContrastiveLoss",
+    "ContrastiveLoss",
+    "CoSENTLoss",
+    "AnglELoss",
+    "CosineSimilarityLoss",
+    "SoftmaxLoss",
+    "MarginMSELoss",
+    "DistillKLDivLoss",
+]
+"""Losses, by their names in sentence-transformers."""
 
-    loss: Literal[
-        "auto",
-        "MultipleNegativesRankingLoss",
-        "OnlineContrastiveLoss",
-        "ContrastiveLoss",
-        "CoSENTLoss",
-        "CosineSimilarityLoss",
-        "MarginMSELoss",
-        "DistillKLDivLoss",
-    ] = Field(
+Shape = Literal["triplets", "pairs", "scored", "labeled", "distilled", "multi_positive", "nli"]
+"""Kinds of rows: the formats of a dataset folder, and `nli` (premise, hypothesis, three labels), which only plain files have."""
+
+
+class TrainSettings(Section):
+    """Rows in, a model folder out. Defaults are those of the sentence-transformers guides unless a description names another source."""
+
+    loss: Loss | Literal["auto"] = Field(
         "auto",
         description=(
-            "Loss, by its name in sentence-transformers; auto: MultipleNegativesRankingLoss for triplets, pairs and multi_positive, "
-            "OnlineContrastiveLoss for labeled, CoSENTLoss for scored, MarginMSELoss for distilled."
+            "Loss, by its name in sentence-transformers; auto: MultipleNegativesRankingLoss for triplets, pairs and multi_positive (GISTEmbedLoss "
+            "with a `guide`; the Cached variant of either with `mini_batch_size`, or where `batch_size` is more than the memory holds), "
+            "OnlineContrastiveLoss for labeled, CoSENTLoss for scored, SoftmaxLoss for nli, MarginMSELoss for distilled."
         ),
     )
-    data: Literal["auto", "triplets", "pairs", "labeled", "scored", "distilled", "multi_positive"] = Field(
-        "auto", description="Format of the rows to train on (--format); auto: triplets, or pairs when there are no triplets."
+    data: Shape | Literal["auto"] = Field(
+        "auto",
+        description=(
+            "Kind of rows to train on (--format); auto: of a dataset folder triplets, or pairs when there are no triplets; of a plain file "
+            "what its columns say."
+        ),
     )
+    guide: str | None = Field(
+        None, description="Model (hub id or folder) that finds false negatives in each batch: GISTEmbedLoss (Solatorio 2024)."
+    )
+    distance: Literal["euclidean", "cosine"] = Field("euclidean", description="Distance of TripletLoss.")
+    margin: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "Margin of TripletLoss; unset: 5 for Euclidean distances (1 where the model's vectors have length 1: none are further apart than 2), "
+            "0.5 for cosine."
+        ),
+    )
+    matryoshka_dims: tuple[int, ...] = Field(
+        (),
+        description=(
+            "Shorter vectors that must work, too, such as [256, 128, 64]: each loss is also taken on the first so many dimensions "
+            "(Kusupati et al. 2022); the model's own dimensions are always among them."
+        ),
+    )
+    lora_rank: int | None = Field(
+        None,
+        ge=1,
+        description="Train low-rank adapters of this rank instead of all weights (extra `lora`); they are merged into the weights on saving.",
+    )
+    lora_alpha: int | None = Field(None, ge=1, description="Scale of the adapters; unset: twice `lora_rank`.")
+    query_prompt: str | None = Field(
+        None,
+        description="Text before every anchor; unset: the model's own, else that of its family (E5, BGE, Nomic); empty: none.",
+    )
+    passage_prompt: str | None = Field(None, description="Text before every passage; unset and empty as for `query_prompt`.")
     epochs: int = Field(1, ge=1, description="Passes over the training rows.")
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
-    batch_size: int = Field(32, ge=2, description="Rows a step; each row's passages are the other rows' negatives.")
-    learning_rate: float = Field(2e-5, gt=0, description="Peak learning rate.")
-    warmup_ratio: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
-    max_seq_length: int | None = Field(None, ge=8, description="Tokens of a text that are read; unset: the model's own limit.")
+    patience: int | None = Field(
+        None, ge=1, description="Stop early after so many evaluations on dev without a better nDCG@10; unset: never."
+    )
+    batch_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
+        32,
+        description=(
+            "Rows a step (of each process); each row's passages are the other rows' negatives. auto: as many as the memory holds, up to 256, "
+            "with at least 20 steps an epoch."
+        ),
+    )
+    mini_batch_size: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Rows held in memory at once, however large `batch_size` is: the Cached losses (Gao et al. 2021), or gradient accumulation for "
+            "losses without in-batch negatives; unset: the whole batch, or what the memory holds."
+        ),
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute activations twice instead of keeping them: about a third slower, much less memory."
+    )
+    length_grouping: bool = Field(
+        True, description="Put rows of like length into one batch: a batch is as slow as its longest row."
+    )
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        description=(
+            "Peak learning rate; unset: 3e-5, 2e-5 or 1e-5 for models of up to 50, up to 200 and more million parameters (as E5 was fine-tuned, "
+            "Wang et al. 2022), ten times that with `lora_rank`."
+        ),
+    )
+    warmup_ratio: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of the steps in which the learning rate rises; unset: 0.1, and 0.2 for models of more than 200 million parameters.",
+    )
+    max_seq_length: int | None = Field(
+        None,
+        ge=8,
+        description=(
+            "Tokens of a text that are read, in training and by the finished model; unset: the model's own limit, with training texts cut at the "
+            "99th percentile of their own lengths."
+        ),
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on dev, each with a checkpoint; unset: once an epoch."
     )
+    sweep_epochs: tuple[Annotated[int, Field(ge=1)], ...] = Field((1, 3, 10), description="Epochs that --sweep tries.")
+    sweep_learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (), description="Learning rates that --sweep tries; unset: half, once and three times the default of the model's size."
+    )
+    strict: bool = Field(False, description="Refuse to train where a warning before training stands (--strict).")
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = Field(
+        (),
+        description="Where losses and dev metrics are also logged (--report-to); TensorBoard files lie in the model folder's `runs`.",
+    )
     limit: int | None = Field(None, ge=2, description="At most this many training rows, chosen by hash of seed and row.")
-    seed: int = Field(13, ge=0, description="Seed of the order of rows and of dropout.")
+    seed: int = Field(13, ge=0, description="Seed of the order of rows, of dropout and of new weights.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="auto: bf16 on a GPU that has it, else fp16 on a GPU, else fp32."
@@ -97,20 +195,27 @@ class EvaluateSettings(Section):
     reranker: str | None = Field(None, description="Cross-encoder to put on top of every system (--reranker).")
     rerank_depth: int = Field(50, ge=1, description="Passages of each query that the reranker reads.")
     rerank_batch_size: int = Field(32, ge=1, description="Pairs the reranker reads at once.")
-    examples: int = Field(10, ge=0, description="Worst regressions and best gains that are told with their texts, of each so many.")
+    examples: int = Field(
+        10, ge=0, description="Worst regressions and best gains that are told with their texts, of each so many."
+    )
     pair_rows: int = Field(
-        2000, ge=0, description="Rows of each of the dataset's formats triplets, scored and labeled that are judged, chosen by hash."
+        2000,
+        ge=0,
+        description="Rows of each of the dataset's formats triplets, scored and labeled that are judged, chosen by hash.",
     )
     hosted_base_url: str = Field(
         "https://api.openai.com/v1", description="Endpoint of `openai:NAME`, anything that speaks OpenAI's /embeddings."
     )
-    hosted_api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds its key; never the key itself.")
+    hosted_api_key_env: str = Field(
+        "OPENAI_API_KEY", description="Environment variable that holds its key; never the key itself."
+    )
     hosted_dimensions: int | None = Field(None, ge=1, description="Dimensions to ask for; unset: all that the model has.")
     hosted_batch: int = Field(128, ge=1, le=2048, description="Texts in one call.")
     hosted_timeout_s: float = Field(60.0, gt=0, description="Time-out of one call in seconds.")
     hosted_retries: int = Field(5, ge=0, description="Tries after the first for passing errors and rate limits.")
     hosted_folder: str | None = Field(
-        None, description="Folder of the vectors that were paid for; unset: the build that the dataset lies in, else the user's cache."
+        None,
+        description="Folder of the vectors that were paid for; unset: the build that the dataset lies in, else the user's cache.",
     )
 
     @field_validator("hosted_base_url")
@@ -119,7 +224,9 @@ class EvaluateSettings(Section):
         """An address is shown and stands for the model in the file of vectors."""
         parts = urlsplit(value)
         if parts.username is not None or parts.password is not None or parts.query:
-            raise ValueError("an address with a user name, password or query would be written down; keys come from hosted_api_key_env")
+            raise ValueError(
+                "an address with a user name, password or query would be written down; keys come from hosted_api_key_env"
+            )
         return value
 
 

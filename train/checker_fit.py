@@ -16,10 +16,11 @@ from train.binary import Labels, Scores, average_precision, roc_auc
 from train.checker_data import Divided
 from train.data import to_dataset
 from train.evaluate import Progress
-from train.fit import failure, watch
+from train.fit import failure
 from train.labelled import Labelled
 from train.model_folder import Place
 from train.models import third_party
+from train.watch import watch
 
 PRIMARY = "roc_auc"
 

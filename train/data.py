@@ -1,4 +1,4 @@
-"""The training rows of a dataset folder, checked again before any time is spent on them."""
+"""The training rows of a dataset folder or a plain file, checked again before any time is spent on them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ import pandera.errors
 import polars as pl
 import polars.exceptions
 
-from schemas.dataset import dataset_model
+from schemas.dataset import FORMATS, dataset_model
 from schemas.errors import InputError
 from schemas.manifest import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from schemas.tables import SPLITS
 from schemas.training import TrainSettings
 from train.formats import BUILD_AGAIN, check_rows, loss_rows
-from train.losses import LOSSES, choose_loss
+from train.known import NOTHING, Known, read_known
+from train.losses import IN_BATCH_LOSSES, LOSSES, choose_loss
 from train.models import third_party
+from train.plain import read_plain
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """Checked rows, ready to train on."""
 
+    name: str
     format: str
-    """One of `schemas.dataset.FORMATS`."""
+    """One of `train.losses.LOSSES`."""
     loss: str
     rows: pl.DataFrame
     """As the loss takes them (`train.formats.loss_rows`)."""
-    manifest: Manifest
+    known: Known
+    """What the dataset knows of its passages besides the rows."""
+    heading_prefix: bool
+    """Whether passages begin with their heading path; of a plain file False: they are embedded as they are."""
     manifest_sha256: str
+    """Of the dataset's manifest, or of the plain file."""
     notes: tuple[str, ...]
 
     @property
@@ -41,29 +48,64 @@ class TrainingData:
         return self.rows.select(column for column, kind in self.rows.schema.items() if kind == pl.String)
 
 
-def read_training_data(dataset: Path, settings: TrainSettings) -> TrainingData:
-    """Check hashes, schemas and counts of a dataset folder and read its training rows.
+def read_training_data(source: Path, settings: TrainSettings) -> TrainingData:
+    """Check hashes, schemas and counts of a dataset folder, or the columns of a plain file, and read the training rows.
 
     Raises InputError naming file and row of the first fault: a missing file, split or column, a blank text, a negative equal to the
-    positive, a row count that is not the manifest's, a training question that is also a dev or test query.
+    positive, a row count that is not the manifest's, a training question that is also a dev or test query; SettingsError for a loss that
+    cannot take the rows.
     """
+    return _of_file(source, settings) if source.is_file() else _of_folder(source, settings)
+
+
+def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     manifest = read_manifest(dataset)
     name = _choose_format(manifest, settings, dataset)
-    loss = choose_loss(settings.loss, name)
     splits = {
         split: read_split(dataset, manifest, name, split) for split in SPLITS if f"{name}/{split}.parquet" in manifest.files
     }
     rows = splits["train"]
+    loss = choose_loss(settings, name, rows.columns, manifest.negatives if name in ("triplets", "multi_positive") else 0)
     _refuse_leaks(dataset, rows)
     notes = []
     if name == "pairs" and settings.data == "auto":
         notes.append("No triplets in this dataset: training on pairs, with the other passages of a batch as the only negatives.")
-    if settings.limit is not None and rows.height > settings.limit:
-        notes.append(f"{settings.limit} of {rows.height} training rows used (`limit`).")
-        rows = _limited(rows, settings.limit, settings.seed)
-    rows, more = loss_rows(rows, name, manifest.negatives, f"{name}/train.parquet")
-    notes += more
-    return TrainingData(name, loss, rows, manifest, file_sha256(dataset / MANIFEST_NAME), tuple(notes))
+    known = read_known(dataset, name, rows, manifest) if loss in IN_BATCH_LOSSES else NOTHING
+    rows, more = _limited(rows, settings)
+    rows, of_loss = loss_rows(rows, name, manifest.negatives, loss, f"{name}/train.parquet")
+    return TrainingData(
+        name=manifest.name,
+        format=name,
+        loss=loss,
+        rows=rows,
+        known=known,
+        heading_prefix=manifest.heading_prefix,
+        manifest_sha256=file_sha256(dataset / MANIFEST_NAME),
+        notes=(*notes, *more, *of_loss),
+    )
+
+
+def _of_file(path: Path, settings: TrainSettings) -> TrainingData:
+    plain = read_plain(path)
+    if settings.data not in ("auto", plain.kind):
+        raise InputError(
+            f"these rows are {plain.kind}, not {settings.data} (columns: {', '.join(plain.columns.values())})",
+            where=path.name,
+            next_step="leave --format out, or rename the columns (`curate train --help`)",
+        )
+    loss = choose_loss(settings, plain.kind, plain.frame.columns, plain.negatives)
+    rows, notes = _limited(plain.frame, settings)
+    rows, of_loss = loss_rows(rows, plain.kind, plain.negatives, loss, path.name)
+    return TrainingData(
+        name=path.name,
+        format=plain.kind,
+        loss=loss,
+        rows=rows,
+        known=NOTHING,
+        heading_prefix=False,
+        manifest_sha256=file_sha256(path),
+        notes=(*plain.notes, *notes, *of_loss),
+    )
 
 
 def read_split(dataset: Path, manifest: Manifest, format_name: str, split: str) -> pl.DataFrame:
@@ -91,12 +133,17 @@ def to_dataset(rows: pl.DataFrame) -> Any:
 
 
 def _choose_format(manifest: Manifest, settings: TrainSettings, dataset: Path) -> str:
-    fitting = ("triplets", "pairs") if settings.loss == "auto" else [name for name in LOSSES if settings.loss in LOSSES[name]]
+    built = [name for name in FORMATS if settings.loss in LOSSES[name]]
+    fitting = ("triplets", "pairs") if settings.loss == "auto" else built
     wanted = fitting if settings.data == "auto" else (settings.data,)
     for name in wanted:
         entry = manifest.files.get(f"{name}/train.parquet")
         if entry is not None and entry.rows != 0:
             return name
+    if not wanted:
+        raise InputError(
+            f"no format of a dataset folder goes with {settings.loss}", where=str(dataset), next_step="train on a plain file"
+        )
     raise InputError(
         f"no training rows: {' and '.join(f'{name}/train.parquet' for name in wanted)} missing or empty",
         where=str(dataset),
@@ -120,9 +167,13 @@ def _refuse_leaks(dataset: Path, rows: pl.DataFrame) -> None:
             )
 
 
-def _limited(rows: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
+def _limited(rows: pl.DataFrame, settings: TrainSettings) -> tuple[pl.DataFrame, list[str]]:
+    limit = settings.limit
+    if limit is None or rows.height <= limit:
+        return rows, []
+
     def digest(row: tuple[object, ...]) -> bytes:
-        return sha256("\0".join(map(str, (seed, *row))).encode("utf-8", "surrogatepass")).digest()
+        return sha256("\0".join(map(str, (settings.seed, *row))).encode("utf-8", "surrogatepass")).digest()
 
     ranked = sorted(range(rows.height), key=lambda index: digest(rows.row(index)))
-    return rows[sorted(ranked[:limit])]
+    return rows[sorted(ranked[:limit])], [f"{limit} of {rows.height} training rows used (`limit`)."]

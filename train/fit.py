@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,18 @@ from schemas.errors import CurateError, TrainingError
 from schemas.training import EvaluateSettings, TrainSettings
 from train.data import TrainingData, to_dataset
 from train.eval_set import EvalSet
-from train.evaluate import Progress, dense_run, means, score_run
-from train.losses import IN_BATCH, build_loss
+from train.evaluate import Progress, means, score_run
+from train.losses import build_loss
 from train.metrics import PRIMARY
 from train.model_folder import Place
-from train.models import prompts, third_party
-from train.sampler import without_known_positives
+from train.models import free_memory, third_party
+from train.plan import Plan, within
+from train.rankings import dense_run
+from train.trainer_class import trainer_class
+from train.watch import stop_early, watch
+
+RUNS = "runs"
+_REPORTS = {"tensorboard": ("tensorboard", "torch.utils.tensorboard"), "wandb": ("wandb",)}
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,11 @@ class Run:
     """The inputs of a run, read and checked."""
 
     name: str
-    dataset: Path
+    source: Path
     data: TrainingData
     dev: EvalSet
     settings: TrainSettings
+    plan: Plan
     device: str
     precision: str
     model_sha256: str
@@ -37,76 +47,102 @@ class Run:
 
     @property
     def total_steps(self) -> int:
-        per_epoch = math.ceil(self.data.rows.height / self.settings.batch_size)
-        return self.settings.max_steps or per_epoch * self.settings.epochs
+        return self.plan.steps(self.settings)
 
 
-def dev_scores(encoder: Any, run: Run, step: str) -> dict[str, float]:
+def dev_scores(encoder: Any, dev: EvalSet, settings: TrainSettings, progress: Progress, step: str) -> dict[str, float]:
     """Mean metrics of a model on the dev queries, against all passages; progress is reported under the name of `step`."""
-    settings = EvaluateSettings(encode_batch_size=run.settings.encode_batch_size)
-    ranking, _ = dense_run(encoder, run.dev, settings, partial(run.progress, step))
-    scores = score_run(ranking, run.dev)
+    ranking, _ = dense_run(encoder, dev, EvaluateSettings(encode_batch_size=settings.encode_batch_size), partial(progress, step))
+    scores = score_run(ranking, dev)
     return means(scores, scores)
 
 
-def fit(encoder: Any, run: Run, place: Place) -> Any:
-    """Train `encoder` in place, from the newest checkpoint when there is one; gives the finished trainer."""
+def fit(encoder: Any, run: Run, place: Place) -> tuple[Any, Run]:
+    """Train `encoder` in place, from the newest checkpoint when there is one; gives the finished trainer, and the run as it went.
+
+    Where the GPU's memory is too small for a step after all, the run begins again from the newest checkpoint with half as many rows at once.
+    """
+    before = _weights(encoder) if run.device.startswith("cuda") else None
+    resume = place.resume_from
+    while True:
+        try:
+            trainer = _trainer(encoder, run, place)
+            with _logging_to(place.checkpoints / RUNS):
+                trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        except CurateError:
+            raise
+        except Exception as error:  # torch and transformers raise anything
+            smaller = _halved(run) if _no_memory(error) and before is not None else None
+            if smaller is None:
+                raise failure(error, run.plan.batch_size) from error
+            run, trainer = smaller, None
+        else:
+            return trainer, run
+        free_memory()
+        encoder.load_state_dict(before)
+        resume = place.newest()
+
+
+def _trainer(encoder: Any, run: Run, place: Place) -> Any:
     library = third_party("sentence_transformers")
-    try:
-        trainer = _trainer_class(library)(
-            model=encoder,
-            args=_arguments(library, run, place, encoder),
-            train_dataset=to_dataset(run.data.rows),
-            loss=build_loss(run.data.loss, encoder),
-            evaluator=_evaluator(run) if run.dev.queries else None,
-            callbacks=[watch(run.progress)],
-        )
-        # It prints every log line to stdout, which belongs to results.
-        trainer.remove_callback(third_party("transformers.trainer_callback").PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(place.resume_from) if place.resume_from else None)
-    except CurateError:
-        raise
-    except Exception as error:  # torch and transformers raise anything
-        raise failure(error, run.settings.batch_size) from error
+    callbacks = [watch(run.progress)]
+    if run.settings.patience is not None and run.dev.queries:
+        callbacks.append(stop_early(run.settings.patience))
+    trainer = trainer_class(library, run.plan, lora=run.settings.lora_rank is not None)(
+        model=encoder,
+        args=_arguments(library, run, place),
+        train_dataset=to_dataset(run.data.rows),
+        loss=build_loss(run.plan.loss, encoder, run.plan.options),
+        evaluator=_evaluator(run) if run.dev.queries else None,
+        callbacks=callbacks,
+    )
+    # It prints every log line to stdout, which belongs to results.
+    trainer.remove_callback(third_party("transformers.trainer_callback").PrinterCallback)
     return trainer
-
-
-def _trainer_class(library: Any) -> Any:
-    class Trainer(library.SentenceTransformerTrainer):  # type: ignore[misc]
-        """Without the library's model card: it samples and tokenises the data for examples that `train.model_card` does not show."""
-
-        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
-            del default_args_dict
-
-    return Trainer
 
 
 def failure(error: Exception, batch_size: int) -> TrainingError:
     """What went wrong in a training, with what the user can do."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-    if isinstance(error, third_party("torch").OutOfMemoryError):
+    if _no_memory(error):
         return TrainingError("the device has not enough memory", next_step=f"lower batch_size ({batch_size}) or max_seq_length")
     return TrainingError(
         f"training failed: {type(error).__name__}: {reason}", next_step="the same command goes on from the last checkpoint"
     )
 
 
-def _arguments(library: Any, run: Run, place: Place, encoder: Any) -> Any:
-    settings = run.settings
+def _no_memory(error: Exception) -> bool:
+    return isinstance(error, third_party("torch").OutOfMemoryError)
+
+
+def _weights(encoder: Any) -> dict[str, Any]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in encoder.state_dict().items()}
+
+
+def _halved(run: Run) -> Run | None:
+    rows = (run.plan.options.mini_batch_size or run.plan.rows_at_once) // 2
+    if rows < 1:
+        return None
+    settings = run.settings.model_copy(update={"batch_size": run.plan.batch_size})
+    plan, notes = within(run.plan, run.data, settings, rows)
+    return replace(run, plan=plan, notes=(*run.notes, *notes))
+
+
+def _arguments(library: Any, run: Run, place: Place) -> Any:
+    settings, plan = run.settings, run.plan
     every = "epoch" if settings.evaluate_every is None else "steps"
     select = bool(run.dev.queries)
     arguments = library.SentenceTransformerTrainingArguments(
         output_dir=str(place.checkpoints),
         num_train_epochs=settings.epochs,
         max_steps=settings.max_steps or -1,
-        per_device_train_batch_size=settings.batch_size,
-        learning_rate=settings.learning_rate,
-        warmup_steps=math.ceil(settings.warmup_ratio * run.total_steps),
+        per_device_train_batch_size=plan.rows_at_once,
+        gradient_accumulation_steps=plan.accumulation,
+        learning_rate=plan.learning_rate,
+        warmup_steps=math.ceil(plan.warmup_ratio * run.total_steps),
         bf16=run.precision == "bf16",
         fp16=run.precision == "fp16",
-        # Only where a row's passages stand against the other rows' anchors does it matter which rows meet.
-        batch_sampler=without_known_positives if run.data.loss == IN_BATCH else "batch_sampler",
-        prompts=prompts(encoder, run.data.texts.columns) or None,
+        prompts=plan.prompts or None,
         eval_strategy=every if select else "no",
         eval_steps=settings.evaluate_every,
         save_strategy=every,
@@ -121,12 +157,36 @@ def _arguments(library: Any, run: Run, place: Place, encoder: Any) -> Any:
         use_cpu=run.device == "cpu",
         dataloader_pin_memory=run.device.startswith("cuda"),
         disable_tqdm=True,
-        report_to="none",
+        report_to=reports(settings),
     )
     if arguments.n_gpu > 1:
         # One process on many GPUs would split each batch and lose its in-batch negatives; that is torchrun's work.
         arguments._n_gpu = 1
     return arguments
+
+
+def reports(settings: TrainSettings) -> list[str]:
+    """Where the library logs to besides our own history; TrainingError when that is not installed."""
+    for name in settings.report_to:
+        try:
+            for module in _REPORTS[name]:
+                third_party(module)
+        except TrainingError as error:
+            raise TrainingError(error.what, where="report_to", next_step='pip install "curate-embeddings[reports]"') from error
+    return list(settings.report_to) or ["none"]
+
+
+@contextmanager
+def _logging_to(folder: Path) -> Iterator[None]:
+    """TensorBoard's files lie with the checkpoints, unless the user has chosen a folder for them."""
+    name = "TENSORBOARD_LOGGING_DIR"
+    before = os.environ.get(name)
+    os.environ.setdefault(name, str(folder))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
 
 
 def _evaluator(run: Run) -> Any:
@@ -142,26 +202,6 @@ def _evaluator(run: Run) -> Any:
 
         def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
             run.progress("dev", 0, None)
-            return dev_scores(model, run, "dev")
+            return dev_scores(model, run.dev, run.settings, run.progress, "dev")
 
     return DevEvaluator()
-
-
-def watch(progress: Progress) -> Any:
-    """A callback that reports each step and stops a run whose loss is no number."""
-    parent: Any = third_party("transformers").TrainerCallback
-
-    class Watch(parent):  # type: ignore[misc]
-        """Reports progress and stops a run whose loss is no number."""
-
-        def on_step_end(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
-            progress("train", state.global_step, state.max_steps)
-
-        def on_log(self, _: Any, state: Any, *__: Any, logs: dict[str, Any] | None = None, **___: Any) -> None:
-            loss = (logs or {}).get("loss")
-            if loss is not None and not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss is {loss} at step {state.global_step}", next_step="lower learning_rate, or use precision=fp32"
-                )
-
-    return Watch()

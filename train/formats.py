@@ -37,17 +37,30 @@ def check_rows(frame: pl.DataFrame, format_name: str, negatives: int, place: str
             _refuse_first(frame[left] == frame[right], f"{right} equals {left}", place)
 
 
-def loss_rows(frame: pl.DataFrame, format_name: str, negatives: int, place: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Checked rows of a format as a loss takes them, and what to tell people about it.
+def loss_rows(
+    frame: pl.DataFrame, format_name: str, negatives: int, loss: str, place: str
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Checked rows of a kind as a loss takes them, and what to tell people about it.
 
     A number is called `label` or `score`; of distilled, `label` is the list of all scores, the positive's first. An anchor with several
     positives gives a row for each. Raises InputError where all labels or scores are the same: there is nothing to learn.
     """
+    notes: tuple[str, ...] = ()
     if format_name == "multi_positive":
-        return _one_positive_a_row(frame, negatives)
+        frame, notes = _one_positive_a_row(frame, negatives)
+    if format_name == "nli":
+        return _of_nli(frame, loss, place)
     if format_name == "distilled":
         texts = frame.select("anchor", "positive", *negative_columns(negatives))
         return texts.with_columns(frame.select(label=pl.concat_list(score_columns(negatives)))["label"]), (COSINES,)
+    if loss == "TripletLoss":
+        frame, more = _one_negative_a_row(frame, place)
+        return frame, (*notes, *more)
+    _refuse_constant(frame, place)
+    return frame, notes
+
+
+def _refuse_constant(frame: pl.DataFrame, place: str) -> None:
     for column in ("label", "score"):
         if column in frame.columns and frame[column].n_unique() < 2:
             raise InputError(
@@ -55,7 +68,31 @@ def loss_rows(frame: pl.DataFrame, format_name: str, negatives: int, place: str)
                 where=place,
                 next_step="train on pairs or triplets",
             )
-    return frame, ()
+
+
+def _of_nli(frame: pl.DataFrame, loss: str, place: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Three labels for SoftmaxLoss, a score for CosineSimilarityLoss, pairs for the rest (Reimers and Gurevych 2019)."""
+    if loss == "SoftmaxLoss":
+        _refuse_constant(frame, place)
+        return frame, ()
+    entailed = pl.col("label") == 0
+    if loss == "CosineSimilarityLoss":
+        scored = frame.select("anchor", "passage", score=entailed.cast(pl.Float64))
+        _refuse_constant(scored, place)
+        return scored, ("Entailment counts as a score of 1, neutral and contradiction as 0.",)
+    pairs = frame.filter(entailed & (pl.col("anchor") != pl.col("passage"))).select("anchor", positive="passage")
+    if not pairs.height:
+        raise InputError("no row says entailment", where=place, next_step=f"{loss} learns from such rows alone")
+    return pairs, (f"Rows that say entailment are the pairs: {pairs.height:,} of {frame.height:,}.",)
+
+
+def _one_negative_a_row(frame: pl.DataFrame, place: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    columns = [name for name in frame.columns if name.startswith("negative")]
+    if not columns:
+        raise InputError("no negatives in these rows", where=place, next_step="TripletLoss needs them: use another loss")
+    parts = [frame.with_row_index("row").select("row", "anchor", "positive", negative_1=column) for column in columns]
+    rows = pl.concat(parts).sort("row", maintain_order=True).drop("row")
+    return rows, (f"{frame.height:,} rows give {rows.height:,} triplets, one for each negative.",) if len(columns) > 1 else ()
 
 
 def _check_lists(frame: pl.DataFrame, place: str) -> None:

@@ -36,7 +36,8 @@ passages = model.encode_document(["a passage"], normalize_embeddings=True)
 
 def model_card(record: Mapping[str, Any]) -> str:
     """Markdown with YAML front matter from a training record; names are quoted, so that none can break out of the text."""
-    notes = "".join(f"\n- {note}" for note in record["notes"])
+    warnings = [f"{warning['name']}: {warning['what']}" for warning in record["warnings"]]
+    notes = "".join(f"\n- {note}" for note in (*warnings, *record["notes"]))
     return _CARD.format(
         base=quoted(record["model"]),
         rows=record["rows"],
@@ -59,6 +60,7 @@ ROWS = {
     "scored": "scored pairs",
     "distilled": "triplets with a teacher's scores",
     "multi_positive": "rows of anchors with all their positives",
+    "nli": "premises with hypotheses",
 }
 """What people call the rows of a format."""
 

@@ -29,6 +29,10 @@ class Place:
     remembered: dict[str, Any]
     """What that attempt had measured before its first step."""
 
+    def newest(self) -> Path | None:
+        """The newest whole checkpoint there is now."""
+        return _newest_whole(self.checkpoints)
+
 
 def fingerprint(parts: dict[str, Any]) -> str:
     """Hex sha256 of what determines a run; two runs with the same one would give the same model."""

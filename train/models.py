@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import SettingsError, TrainingError
+from train.choices import with_family_prompts
+from train.model_folder import RECORD
 
 INSTALL = 'pip install "curate-embeddings[train]"'
 
@@ -40,9 +42,19 @@ def load_model(name: str, *, device: str = "auto", max_seq_length: int | None = 
     Raises TrainingError when the folder holds no model or the hub cannot be reached, SettingsError when the device is not there.
     """
     model = _load(third_party("sentence_transformers").SentenceTransformer, name, device)
+    if not (Path(name) / RECORD).is_file():
+        with_family_prompts(model, name)
     if max_seq_length is not None:
         model.max_seq_length = _within_positions(model, max_seq_length, name)
     return model
+
+
+def is_fresh(name: str) -> bool:
+    """Whether a model that was just loaded by this name has no sentence-transformers files, so that pooling was put on top of it."""
+    local = Path(name).expanduser()
+    if local.exists():
+        return not (local / "modules.json").is_file()
+    return third_party("sentence_transformers.util").load_file_path(name, "modules.json", local_files_only=True) is None
 
 
 def load_cross_encoder(name: str, *, seed: int, device: str = "auto", max_seq_length: int | None = None) -> Any:
@@ -112,18 +124,6 @@ def prompts(model: Any, columns: Sequence[str]) -> dict[str, str]:
     document = known.get("document") or known.get("passage") or ""
     found = {column: known.get("query", "") if column == "anchor" else document for column in columns}
     return {column: prompt for column, prompt in found.items() if prompt}
-
-
-def count_overlong(model: Any, texts: Sequence[str]) -> int:
-    """How many of the texts have more tokens than the model reads; 0 when it has no limit."""
-    limit, tokenizer = model.max_seq_length, getattr(model, "tokenizer", None)
-    if limit is None or not callable(tokenizer):
-        return 0
-    count = 0
-    for start in range(0, len(texts), 1000):
-        batch = tokenizer(list(texts[start : start + 1000]), truncation=False, padding=False, verbose=False)["input_ids"]
-        count += sum(len(ids) > limit for ids in batch)
-    return count
 
 
 def free_memory() -> None:

@@ -1,7 +1,8 @@
-"""Dataset folder in, tuned model folder out: checked first, compared with the base model, resumable, selected on dev."""
+"""Rows in, tuned model folder out: checked first, compared with the base model, resumable, selected on dev."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,14 +10,17 @@ from typing import Any
 
 from schemas.errors import Interrupted, TrainingError
 from schemas.training import TrainSettings
-from train.data import TrainingData, read_training_data
+from train import processes
+from train.data import read_training_data
 from train.eval_set import EvalSet, read_eval_set
 from train.evaluate import Progress, quiet
-from train.fit import Run, dev_scores, fit
+from train.fit import RUNS, Run, dev_scores, fit, reports
+from train.lora import load_trained, merge_adapters
 from train.metrics import PRIMARY
 from train.model_card import model_card
 from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
-from train.models import choose_precision, count_overlong, free_memory, load_model, silenced, weights_sha256
+from train.models import free_memory, load_model, silenced, weights_sha256
+from train.prepare import Prepared, decide, prepare
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class TrainResult:
     """Whether passages begin with their heading path; serving must do the same."""
     fingerprint: str
     settings: dict[str, Any]
+    chosen: dict[str, Any]
+    """What the settings left open: batch size and rows in memory, processes, learning rate, warm-up, length, prompts (`train.plan.Plan`)."""
     format: str
     loss: str
     rows: int
@@ -45,6 +51,8 @@ class TrainResult:
     best_dev: dict[str, float] | None
     beats_base: bool | None
     """Whether the chosen checkpoint has a higher dev nDCG@10 than the base model; None without a dev set."""
+    overfits_after: int | None
+    """The step of the best checkpoint, where every later evaluation on dev was worse while the loss went on falling; else None."""
     history: list[dict[str, float]]
     """Loss and learning rate by step, and the dev metrics of every evaluation."""
     device: str
@@ -52,6 +60,8 @@ class TrainResult:
     seconds: float
     resumed_from: int | None
     """The step at which an interrupted run was taken up again."""
+    warnings: list[dict[str, str]]
+    """What spoke against this training before it began: `name`, `what`, `todo` of each (`train.advice`)."""
     notes: tuple[str, ...]
     reused: bool = False
     """The folder already held the model of exactly this run; nothing was done."""
@@ -64,11 +74,11 @@ def train_model(
     settings: TrainSettings | None = None,
     progress: Progress = quiet,
 ) -> TrainResult:
-    """Tune `model` (folder or hub name) on a dataset folder and write a model folder.
+    """Tune `model` (folder or hub name) on a dataset folder, or on a plain file of rows, and write a model folder.
 
-    The same call after an interruption goes on from the last checkpoint; after the end it changes nothing. Raises InputError for a faulty
-    dataset, SettingsError for a folder that is in use or a device that is not there, TrainingError when the model cannot be had or
-    training fails, Interrupted on Ctrl-C.
+    The same call after an interruption goes on from the last checkpoint; after the end it changes nothing. Started by `torchrun`, every
+    process calls it; one of them writes. Raises InputError for faulty rows, SettingsError for a folder that is in use or a device that is
+    not there, TrainingError when the model cannot be had, training fails or `strict` finds a warning, Interrupted on Ctrl-C.
     """
     try:
         with silenced():
@@ -82,74 +92,86 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     started = time.monotonic()
     # 1. The data's hashes and schemas, before anything that costs time.
     progress("check", 0, None)
+    reports(settings)
     data = read_training_data(dataset, settings)
-    dev = read_eval_set(dataset, "dev", verify_hashes=False)
-    recover(out)
+    dev = read_eval_set(dataset, "dev", verify_hashes=False) if dataset.is_dir() else _NO_DEV
+    if processes.writes():
+        recover(out)
     refuse_foreign(out)
     # 2. The base model.
     progress("load", 0, None)
     encoder = load_model(model, device=settings.device, max_seq_length=settings.max_seq_length)
-    run = _prepare(encoder, (model, dataset, settings), data, dev, progress)
-    key = _fingerprint(run)
+    prepared = prepare(encoder, model, data, dev, settings)
+    key = _fingerprint(prepared, settings)
     # 3. Perhaps it is all done already, or half done.
     if (finished := _finished(out, key)) is not None:
         return finished
-    place = claim(out, key)
-    # 4. The base model on dev, so that there is something to beat.
-    base_dev = _base_scores(encoder, run, place)
-    # 5. Training.
-    trainer = fit(encoder, run, place)
+    processes.wait(prepared.device)
+    place = _claimed(out, key, prepared, progress)
+    # 4. What the rows and the memory make of the settings; then warnings, before any step is paid for.
+    run = decide(prepared, place, (model, dataset), progress)
+    # 5. Training, with the base model's dev scores to beat.
+    trainer, run = fit(prepared.encoder, run, place)
     # 6. The best checkpoint, or the last one without a dev set.
-    facts = _facts(trainer, run, place, base_dev)
+    facts = _facts(trainer, run, place)
     best = place.checkpoints / f"checkpoint-{facts.best_step}" if facts.best_step is not None else None
     del trainer
     # 7. The model folder, whole or not at all.
     progress("save", 0, None)
-    if best is not None:
-        del encoder
-        free_memory()
-        encoder = load_model(str(best), device=settings.device)
+    encoder = _chosen(prepared.encoder, best, run)
     result = replace(facts, weights_sha256=weights_sha256(encoder), seconds=round(time.monotonic() - started, 1))
-    publish(place, lambda folder: _write(folder, encoder, result))
+    if processes.writes():
+        publish(place, lambda folder: _write(folder, encoder, result, place))
+    processes.wait(prepared.device)
     return result
 
 
-def _prepare(encoder: Any, what: tuple[str, Path, TrainSettings], data: TrainingData, dev: EvalSet, progress: Progress) -> Run:
-    name, dataset, settings = what
-    device = str(encoder.device)
-    notes = list(data.notes)
-    if not dev.queries:
-        notes.append("The dev set has no queries: the last step is kept, without selection.")
-    passages = data.texts.drop("anchor").unpivot()["value"].unique(maintain_order=True).to_list()
-    if overlong := count_overlong(encoder, passages):
-        notes.append(
-            f"{overlong} of {len(passages)} passages are longer than the {encoder.max_seq_length} tokens the model reads; "
-            "their ends are cut off."
-        )
-    return Run(
-        name,
-        dataset,
-        data,
-        dev,
-        settings,
-        device,
-        choose_precision(settings.precision, device),
-        weights_sha256(encoder),
-        tuple(notes),
-        progress,
+_NO_DEV = EvalSet("dev", {}, {}, {}, {}, {}, {})
+
+
+def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Place:
+    """The folder, and in it what was measured before the first step: by the process that writes, while the others wait."""
+    if processes.writes():
+        place = claim(out, key)
+        if not place.remembered:
+            facts = prepared.before_training(progress)
+            base_dev = None
+            if prepared.dev.queries:
+                progress("base", 0, None)
+                base_dev = dev_scores(prepared.encoder, prepared.dev, prepared.settings, progress, "base")
+            remember(place, facts | {"base_dev": base_dev})
+    processes.wait(prepared.device)
+    return claim(out, key)
+
+
+def _chosen(encoder: Any, best: Path | None, run: Run) -> Any:
+    """The model of the best checkpoint, or as it is after the last step; adapters merged."""
+    if run.settings.lora_rank is not None:
+        if best is not None:
+            load_trained(encoder, best)
+        merge_adapters(encoder)
+        return encoder
+    if best is None:
+        return encoder
+    del encoder
+    free_memory()
+    return load_model(str(best), device=run.settings.device)
+
+
+def _fingerprint(prepared: Prepared, settings: TrainSettings) -> str:
+    seen = settings.model_dump(
+        exclude={"encode_batch_size", "device", "report_to", "strict", "sweep_epochs", "sweep_learning_rates"}
     )
-
-
-def _fingerprint(run: Run) -> str:
-    settings = run.settings.model_dump(exclude={"encode_batch_size", "device"})
     return fingerprint(
         {
-            "dataset": run.data.manifest_sha256,
-            "model": run.model_sha256,
-            "settings": settings,
-            "loss": run.data.loss,
-            "device": run.device.partition(":")[0],
-            "precision": run.precision,
+            "dataset": prepared.data.manifest_sha256,
+            "model": prepared.model_sha256,
+            "guide": prepared.guide_sha256,
+            "settings": seen,
+            "loss": prepared.data.loss,
+            "device": prepared.device.partition(":")[0],
+            "precision": prepared.precision,
+            "processes": processes.count(),
         }
     )
 
@@ -167,20 +189,8 @@ def _finished(out: Path, key: str) -> TrainResult | None:
     return result
 
 
-def _base_scores(encoder: Any, run: Run, place: Place) -> dict[str, float] | None:
-    if place.remembered:
-        known: dict[str, float] | None = place.remembered["base_dev"]
-        return known
-    if not run.dev.queries:
-        remember(place, {"base_dev": None})
-        return None
-    run.progress("base", 0, None)
-    scores = dev_scores(encoder, run, "base")
-    remember(place, {"base_dev": scores})
-    return scores
-
-
-def _facts(trainer: Any, run: Run, place: Place, base_dev: dict[str, float] | None) -> TrainResult:
+def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
+    base_dev: dict[str, float] | None = place.remembered["base_dev"]
     history = [_numbers(entry) for entry in trainer.state.log_history if "train_runtime" not in entry]
     evaluated = {int(entry["step"]): entry for entry in history if PRIMARY in entry}
     best_step, best_dev, beats = None, None, None
@@ -198,26 +208,39 @@ def _facts(trainer: Any, run: Run, place: Place, base_dev: dict[str, float] | No
         model=run.name,
         model_sha256=run.model_sha256,
         weights_sha256="",
-        dataset=run.data.manifest.name,
+        dataset=run.data.name,
         dataset_manifest_sha256=run.data.manifest_sha256,
-        heading_prefix=run.data.manifest.heading_prefix,
+        heading_prefix=run.data.heading_prefix,
         fingerprint=place.fingerprint,
         settings=run.settings.model_dump(mode="json"),
+        chosen=run.plan.summary(),
         format=run.data.format,
-        loss=run.data.loss,
+        loss=run.plan.loss,
         rows=run.data.rows.height,
         steps=int(trainer.state.global_step),
         best_step=best_step,
         base_dev=base_dev,
         best_dev=best_dev,
         beats_base=beats,
+        overfits_after=_overfits_after(history, best_step),
         history=history,
         device=run.device,
         precision=run.precision,
         seconds=0.0,
         resumed_from=int(place.resume_from.name.rpartition("-")[2]) if place.resume_from else None,
+        warnings=place.remembered["warnings"],
         notes=tuple(notes),
     )
+
+
+def _overfits_after(history: list[dict[str, float]], best_step: int | None) -> int | None:
+    """The best step, if at least two evaluations followed, all of them worse, while the loss of the last steps was below that before it."""
+    later = [entry for entry in history if PRIMARY in entry and best_step is not None and entry["step"] > best_step]
+    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
+    before = [loss for step, loss in losses if best_step is not None and step <= best_step]
+    if best_step is None or len(later) < 2 or not before or losses[-1][1] >= before[-1]:
+        return None
+    return best_step
 
 
 def _numbers(entry: dict[str, Any]) -> dict[str, float]:
@@ -226,8 +249,10 @@ def _numbers(entry: dict[str, Any]) -> dict[str, float]:
     return {name: value for name, value in kept.items() if isinstance(value, int | float)}
 
 
-def _write(folder: Path, encoder: Any, result: TrainResult) -> dict[str, Any]:
+def _write(folder: Path, encoder: Any, result: TrainResult, place: Place) -> dict[str, Any]:
     encoder.save_pretrained(str(folder), create_model_card=False)
+    if (place.checkpoints / RUNS).is_dir():
+        shutil.copytree(place.checkpoints / RUNS, folder / RUNS)
     record = asdict(result)
     del record["reused"]
     (folder / "README.md").write_text(model_card(record), encoding="utf-8")

@@ -95,6 +95,7 @@ def by_anchor(page: pl.DataFrame) -> list[Row]:
     for row in rows:
         whole = found.setdefault(row["anchor_number"], row | {"positives": {}, "against": {}})
         _add(whole, "positives", (row["positive"], row["pair_id"], row["chunk_id"], "pair"))
+        whole["withheld_chunk_ids"] = sorted({*whole["withheld_chunk_ids"], *row["withheld_chunk_ids"]})
     for side, columns in (("positives", PROMOTED), ("against", NEGATIVE[:3])):
         for row in rows:
             for text, *where in zip(*(row[name] or [] for name in columns), strict=True):

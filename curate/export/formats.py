@@ -15,7 +15,8 @@ TEXT = pl.String()
 TEXTS = pl.List(pl.String())
 
 SOURCES = ("pair_id", "question_id", "chunk_id", "document_id", "cluster_id", "style", "origin", "model", "source")
-PROVENANCE: dict[str, pl.DataType] = dict.fromkeys(SOURCES, TEXT)
+PROVENANCE: dict[str, pl.DataType] = dict.fromkeys(SOURCES, TEXT) | {"withheld_chunk_ids": TEXTS}
+"""Withheld are the candidates that mining quarantined or promoted: training keeps them from standing against the anchor in a batch."""
 _NEGATIVES: dict[str, pl.DataType] = dict.fromkeys(("negative_chunk_ids", "negative_origins", "negative_states"), TEXTS)
 EXTRA: dict[str, dict[str, pl.DataType]] = {
     "triplets": _NEGATIVES,

@@ -67,6 +67,7 @@ def test_provenance_has_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
         "origin": "extractive",
         "model": None,
         "source": "b.md",
+        "withheld_chunk_ids": [],
         "negative_chunk_ids": [content_id("a"), None],
         "negative_origins": ["bm25", "supplied"],
         "negative_states": ["negative", "negative"],

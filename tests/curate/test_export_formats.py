@@ -14,6 +14,7 @@ from curate.export.anchors import settled
 from curate.stage import content_id
 from curate.text import normalise
 from schemas.manifest import read_manifest
+from schemas.reasons import Reason
 from tests.curate.export_builds import Build, Rows, lines, parquet, rich
 
 
@@ -70,6 +71,24 @@ def test_multi_positive_gathers_what_answers_an_anchor(tmp_path: Path) -> None:
     (lone,) = of(rows, "what is d?")
     assert lone == {"anchor": "what is d?", "positives": ["passage d"], "negatives": ["passage a"]}
     assert parquet(tmp_path, "provenance/multi_positive/train.parquet")[rows.index(lone)]["negative_origins"] == ["bm25"]
+
+
+def test_candidates_that_may_answer_are_named_in_the_provenance(tmp_path: Path) -> None:
+    build = rich()
+    quarantined = {"state": "quarantined", "reason": str(Reason.NEGATIVE_ABOVE_MARGIN)}
+    build.promoted("eight", "n", "n", **quarantined)
+    build.export(tmp_path)
+    pairs = parquet(tmp_path, "provenance/pairs/train.parquet")
+    withheld = {row["pair_id"]: row["withheld_chunk_ids"] for row in pairs}
+    # Promoted ones, too; a supplied text that is no chunk has nothing to be named by.
+    assert withheld[content_id("pair", "seven")] == [content_id("m")]
+    assert withheld[content_id("pair", "eight")] == [content_id("n")]
+    (row,) = [
+        row
+        for row in parquet(tmp_path, "provenance/multi_positive/train.parquet")
+        if row["positive_pair_ids"][:2] != row["positive_pair_ids"][:1]
+    ]
+    assert row["withheld_chunk_ids"] == sorted([content_id("m"), content_id("n")])
 
 
 def test_a_promoted_passage_is_a_negative_of_its_anchor_nowhere(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from pipelines.cli import main
 from schemas.errors import InputError, SettingsError
 from schemas.training import TrainSettings
 from train.data import read_training_data, to_dataset
-from train.sampler import without_known_positives
 from train.trainer import train_model
 
 STEP = TrainSettings(max_steps=1, batch_size=4, warmup_ratio=0, device="cpu")
@@ -64,8 +63,8 @@ def test_one_step_on_each_format(
     labels: list[Any] = []
     build = module.build_loss
 
-    def watched(loss_name: str, model: Any) -> Any:
-        loss = build(loss_name, model)
+    def watched(loss_name: str, model: Any, options: Any) -> Any:
+        loss = build(loss_name, model, options)
         forward = loss.forward
 
         def record(features: Any, given: Any, *rest: Any) -> Any:
@@ -175,29 +174,6 @@ def test_faulty_rows(make_dataset: Any, name: str, columns: dict[str, list[Any]]
 def test_a_format_that_is_not_there(make_dataset: Any, name: str) -> None:
     with pytest.raises(InputError, match=f"no training rows: {name}/train.parquet missing or empty"):
         read_training_data(make_dataset(), TrainSettings(data=name))
-
-
-def test_no_positive_of_an_anchor_meets_it_as_a_negative() -> None:
-    from datasets import Dataset
-
-    # Every anchor shares its second passage with the first of the next.
-    rows = [(f"a{n}", f"p{(n + turn) % 24}", f"n{n}") for n in range(24) for turn in (0, 1)]
-    answers = {anchor: {positive for other, positive, _ in rows if other == anchor} for anchor, _, _ in rows}
-    columns = {name: [row[place] for row in rows] for place, name in enumerate(("anchor", "positive", "negative_1"))}
-    sampler = without_known_positives(Dataset.from_dict(columns), batch_size=6, drop_last=False, seed=5)
-    batches = list(sampler)
-    assert sorted({index for batch in batches for index in batch}) == list(range(48))
-    for batch in batches:
-        for index in batch:
-            others = {text for other in batch if other != index for text in rows[other]}
-            assert not others & ({rows[index][0]} | answers[rows[index][0]])
-    # Without it, that is what happens.
-    from sentence_transformers.base.sampler import NoDuplicatesBatchSampler
-
-    plain = NoDuplicatesBatchSampler(Dataset.from_dict(columns), batch_size=6, drop_last=False, seed=5)
-    assert any(
-        rows[other][1] in answers[rows[index][0]] for batch in plain for index in batch for other in batch if other != index
-    )
 
 
 def test_the_command_takes_a_format_and_says_what_it_chose(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:

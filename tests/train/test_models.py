@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import SettingsError, TrainingError
-from train.models import count_overlong, embed, load_model, prompts, third_party, weights_sha256
+from train.models import embed, load_model, prompts, third_party, weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,3 @@ def test_the_models_own_prompts_are_used_for_training_and_for_embedding(tiny_mod
     model.prompts = {"query": "what is ", "document": "about "}
     assert prompts(model, columns) == {"anchor": "what is ", "positive": "about ", "negative_1": "about "}
     assert embed(model, ["w1 w2"], "query") != pytest.approx(plain, abs=1e-3)
-
-
-def test_overlong_texts_are_counted_with_their_special_tokens(model: Any) -> None:
-    assert count_overlong(model, [" ".join(["w1"] * 30), " ".join(["w1"] * 31), "w1"]) == 1

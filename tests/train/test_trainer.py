@@ -42,7 +42,7 @@ def test_the_whole_road(tiny_model: Path, make_dataset: Any, tmp_path: Path, cap
     steps: list[tuple[str, int, int | None]] = []
     result = train_model(dataset, out, str(tiny_model), QUICK, lambda *step: steps.append(step))
     assert (result.format, result.rows, result.steps, result.device, result.precision) == ("triplets", 40, 10, "cpu", "fp32")
-    assert list(dict.fromkeys(step for step, _, _ in steps)) == ["check", "load", "base", "train", "dev", "save"]
+    assert list(dict.fromkeys(step for step, _, _ in steps)) == ["check", "load", "look", "base", "train", "dev", "save"]
     assert [(done, total) for name, done, total in steps if name == "train"] == [(n, 10) for n in range(1, 11)]
     assert [(name, done, total) for name, done, total in steps if name in ("base", "dev")] == [
         ("base", 0, None),
@@ -182,7 +182,7 @@ def test_selection_keeps_the_best_checkpoint_and_says_when_base_is_better(
     scores = iter([0.9, 0.3, 0.8, 0.5])
     seen: list[str] = []
 
-    def planted(model: Any, run: Any, step: str) -> dict[str, float]:
+    def planted(model: Any, *_: Any) -> dict[str, float]:
         seen.append(weights_sha256(model))
         return {"ndcg@10": next(scores)}
 
@@ -211,7 +211,8 @@ def test_pairs_and_overlong_passages(tiny_model: Path, make_dataset: Any, tmp_pa
     result = train_model(dataset, tmp_path / "out", str(tiny_model), STEPS)
     assert (result.format, result.rows) == ("pairs", 9)
     # 30 words and two special tokens are 32: the passages of 35, 40 and 45 words are cut.
-    assert result.notes[1] == "3 of 9 passages are longer than the 32 tokens the model reads; their ends are cut off."
+    (cut,) = [warning for warning in result.warnings if warning["name"] == "long_texts_cut"]
+    assert cut["what"] == "3 of 9 passages are longer than the 32 tokens that the model reads; their ends are cut off."
 
 
 def test_no_text_stands_twice_in_a_batch(
@@ -225,8 +226,8 @@ def test_no_text_stands_twice_in_a_batch(
 
     build = module.build_loss
 
-    def watched(name: str, model: Any) -> Any:
-        loss = build(name, model)
+    def watched(name: str, model: Any, options: Any) -> Any:
+        loss = build(name, model, options)
         forward = loss.forward
 
         def record(features: list[dict[str, Any]], *rest: Any) -> Any:

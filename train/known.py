@@ -1,0 +1,60 @@
+"""What a dataset folder knows of its passages besides the rows: which are near-copies, and which may answer an anchor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from schemas.manifest import Manifest
+
+CHUNKS = "provenance/chunks.parquet"
+
+
+@dataclass(frozen=True)
+class Known:
+    """Knowledge that keeps false negatives out of batches."""
+
+    copies: Mapping[str, str]
+    """Passage → the group of its near-copies."""
+    withheld: Mapping[str, frozenset[str]]
+    """Anchor → groups that must not stand against it: mining quarantined them, or found that they answer."""
+
+
+NOTHING = Known({}, {})
+
+
+def read_known(dataset: Path, format_name: str, rows: pl.DataFrame, manifest: Manifest) -> Known:
+    """From the provenance of a format's training rows (which are `rows`, in the same order); nothing, where the folder has none."""
+    place = f"provenance/{format_name}/train.parquet"
+    if place not in manifest.files or CHUNKS not in manifest.files:
+        return NOTHING
+    origins = pl.read_parquet(dataset / place)
+    if origins.height != rows.height:
+        return NOTHING
+    chunks = pl.read_parquet(dataset / CHUNKS, columns=["chunk_id", "chunk_cluster_id"])
+    group = {chunk: copies or chunk for chunk, copies in chunks.rows()}
+    passages = {text: group[chunk] for text, chunk in _passages(rows, origins) if chunk in group}
+    withheld: dict[str, set[str]] = {}
+    if "withheld_chunk_ids" in origins.columns:
+        for anchor, chunk_ids in zip(rows["anchor"], origins["withheld_chunk_ids"], strict=True):
+            found = {group[chunk] for chunk in chunk_ids or () if chunk in group}
+            if found:
+                withheld.setdefault(anchor, set()).update(found)
+    return Known(passages, {anchor: frozenset(groups) for anchor, groups in withheld.items()})
+
+
+def _passages(rows: pl.DataFrame, origins: pl.DataFrame) -> Iterable[tuple[str, str]]:
+    """(text, chunk id) of every passage whose chunk is known."""
+    if "positives" in rows.columns:
+        for texts, ids in (("positives", "positive_chunk_ids"), ("negatives", "negative_chunk_ids")):
+            for passages, chunks in zip(rows[texts], origins[ids], strict=True):
+                yield from zip(passages, chunks, strict=True)
+        return
+    yield from zip(rows["positive"], origins["chunk_id"], strict=True)
+    negatives = [name for name in rows.columns if name.startswith("negative_") and not name.endswith("_score")]
+    if negatives:
+        for passages, chunks in zip(rows.select(negatives).rows(), origins["negative_chunk_ids"], strict=True):
+            yield from zip(passages, chunks, strict=True)

@@ -1,0 +1,243 @@
+"""A plain file of rows (JSONL, CSV, TSV, Parquet) as training rows: its columns say of which kind they are."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.dataset import negative_columns, score_columns
+from schemas.errors import InputError
+from train.losses import LOSSES, NLI_LABELS
+from train.rows import read_rows
+
+ANCHOR = ("anchor", "query", "question", "premise", "sentence1", "sentence_a", "text1", "text_a")
+PASSAGE = (
+    *("positive", "pos", "context", "passage", "document", "answer", "response", "hypothesis"),
+    *("sentence2", "sentence_b", "text2", "text_b", "text"),
+)
+NEGATIVE = ("negative", "neg", "hard_negative")
+SCORE = ("score", "similarity", "similarity_score")
+LABEL = ("label", "labels")
+"""Names of columns, in any letter case and with `-` for `_`; the first that is there is taken."""
+
+KINDS = {
+    "pairs": "anchor, positive",
+    "triplets": "anchor, positive, negative (or negative_1 … negative_k)",
+    "multi_positive": "anchor, positives and negatives as lists (also query, pos, neg)",
+    "scored": "two texts and a score from 0 to 1, or to 5",
+    "labeled": "two texts and a label 0 or 1",
+    "nli": "premise, hypothesis and a label: entailment (0), neutral (1), contradiction (2)",
+    "distilled": "as triplets, with positive_score, negative_1_score … negative_k_score",
+}
+"""Kind of rows → the columns that say it."""
+
+# STS benchmarks score from 0 to 5.
+_STS_TOP = 5.0
+_YES = {"1": 1, "1.0": 1, "true": 1, "yes": 1, "0": 0, "0.0": 0, "false": 0, "no": 0}
+_NLI = {name: number for number, name in enumerate(NLI_LABELS)} | {str(number): number for number in range(3)}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PlainRows:
+    """The rows of a plain file that can be trained on, in the columns of their kind."""
+
+    kind: str
+    frame: pl.DataFrame
+    """`anchor` first; then as `schemas.dataset` says of the kind; of nli `anchor`, `passage`, `label` (0, 1, 2)."""
+    negatives: int
+    columns: dict[str, str]
+    """Column of the kind → column of the file."""
+    notes: tuple[str, ...]
+
+
+def read_plain(path: Path) -> PlainRows:
+    """Read a file whose columns tell what its rows are; rows that cannot be used are left out and counted in the notes.
+
+    A column `split` with `train` among its values chooses these rows. Raises InputError when the columns fit no kind, naming them and
+    the losses of each kind, or when no row is left.
+    """
+    found = [_folded(row) for _, row in read_rows(path)]
+    if not found:
+        raise InputError("holds no rows", where=path.name, next_step="give a file with one row a line")
+    rows = [row for row in found if row.get("split") == "train"] or found
+    notes = [f"Rows of the split `train` alone: {len(rows):,} of {len(found):,}."] if len(rows) < len(found) else []
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    kind, columns = _kind(rows, names, path.name)
+    reasons: Counter[str] = Counter()
+    made = list(_rows(kind, columns, rows, reasons))
+    if not made:
+        what = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(reasons.items()))
+        raise InputError(f"no usable row ({what})", where=path.name, next_step=f"{kind} are rows of {KINDS[kind]}")
+    unused = [name for name in names if name not in columns.values() and name != "split"]
+    used = ", ".join(f"{ours} = {theirs}" for ours, theirs in columns.items())
+    notes.append(f"Read as {kind}: {used}" + (f" (not used: {', '.join(unused)})." if unused else "."))
+    if reasons:
+        what = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+        notes.append(f"Rows left out: {reasons.total():,} ({what}).")
+    if kind == "scored":
+        made, more = _scaled(made, path.name)
+        notes += more
+    frame = pl.DataFrame(made, schema=_schema(columns), orient="row")
+    if kind == "multi_positive":
+        frame = frame if "negatives" in columns else frame.with_columns(negatives=pl.lit([], pl.List(pl.String)))
+        return PlainRows(kind, frame, _least(frame["negatives"]), columns, tuple(notes))
+    return PlainRows(kind, frame, _negatives(columns), columns, tuple(notes))
+
+
+def kinds_that_fit() -> str:
+    """Every kind with its columns and losses, a line each, for errors."""
+    return "\n".join(f"    {KINDS[kind]}: {', '.join(LOSSES[kind])}" for kind in KINDS)
+
+
+def _folded(row: Mapping[str, Any]) -> Row:
+    return {str(key).strip().lower().replace("-", "_"): value for key, value in row.items() if key is not None}
+
+
+def _kind(rows: Sequence[Row], names: Sequence[str], place: str) -> tuple[str, dict[str, str]]:
+    """The kind of rows and, of each column of the kind, its name in the file."""
+    anchor, passage = _first(names, ANCHOR), _first(names, PASSAGE)
+    positives = _first(names, ("positives", "pos", "positive"))
+    if anchor and positives and _holds_lists(rows, positives):
+        against = _first(names, ("negatives", "neg", "negative"))
+        return "multi_positive", {"anchor": anchor, "positives": positives} | ({"negatives": against} if against else {})
+    if anchor and passage:
+        label, score = _first(names, LABEL), _first(names, SCORE)
+        negatives = [name for name in (_first(names, NEGATIVE), *_numbered(names)) if name]
+        if negatives:
+            columns = {"anchor": anchor, "positive": passage} | dict(
+                zip(negative_columns(len(negatives)), negatives, strict=True)
+            )
+            scores = {name: name for name in score_columns(len(negatives)) if name in names}
+            return ("distilled", columns | scores) if len(scores) == len(negatives) + 1 else ("triplets", columns)
+        two = {"anchor": anchor, "passage": passage}
+        if label:
+            three = anchor == "premise" or bool({_text(row.get(label)) for row in rows} & {"2", *NLI_LABELS})
+            return "nli" if three else "labeled", two | {"label": label}
+        if score:
+            return "scored", two | {"score": score}
+        return "pairs", {"anchor": anchor, "positive": passage}
+    raise InputError(
+        f"columns {', '.join(names)} fit no kind of training rows",
+        where=place,
+        next_step=f"rename them; kinds of rows, and the losses that take them:\n{kinds_that_fit()}",
+    )
+
+
+def _first(names: Sequence[str], wanted: Sequence[str]) -> str | None:
+    return next((name for name in wanted if name in names), None)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    numbered = [(name.rpartition("_"), name) for name in names]
+    return [name for (stem, _, number), name in sorted(numbered, key=_number) if stem in NEGATIVE and number.isdigit()]
+
+
+def _number(entry: tuple[tuple[str, str, str], str]) -> int:
+    number = entry[0][2]
+    return int(number) if number.isdigit() else 0
+
+
+def _holds_lists(rows: Sequence[Row], name: str) -> bool:
+    return any(isinstance(row.get(name), list) for row in rows)
+
+
+def _rows(kind: str, columns: Mapping[str, str], rows: Sequence[Row], reasons: Counter[str]) -> Iterator[list[Any]]:
+    """Values in the order of `columns`; what cannot be used is counted by reason."""
+    for row in rows:
+        values = {ours: row.get(theirs) for ours, theirs in columns.items()}
+        made = _lists(values) if kind == "multi_positive" else _values(kind, values)
+        if isinstance(made, str):
+            reasons[made] += 1
+        else:
+            yield made
+
+
+def _values(kind: str, values: Row) -> list[Any] | str:
+    """The row, or why it is none."""
+    made: list[Any] = []
+    texts: list[str] = []
+    for name, value in values.items():
+        if name == "label":
+            number = (_NLI if kind == "nli" else _YES).get(_text(value))
+            if number is None:
+                return "no label that is known"
+            made.append(number)
+        elif name.endswith("score"):
+            score = _float(value)
+            if score is None:
+                return "no score"
+            made.append(score)
+        else:
+            text = "" if value is None else str(value)
+            if not text.strip():
+                return "blank text"
+            made.append(text)
+            texts.append(text)
+    if kind in ("pairs", "triplets", "distilled"):
+        if texts[0] == texts[1]:
+            return "anchor equals positive"
+        if len(set(texts[1:])) < len(texts) - 1:
+            return "a passage twice"
+    return made
+
+
+def _lists(values: Row) -> list[Any] | str:
+    anchor = "" if values["anchor"] is None else str(values["anchor"])
+    positives, against = _texts(values["positives"]), _texts(values.get("negatives"))
+    positives = [text for text in positives if text != anchor]
+    if not anchor.strip() or not positives:
+        return "blank text"
+    if set(positives) & set(against):
+        return "a passage twice"
+    return [anchor, positives, *([against] if "negatives" in values else [])]
+
+
+def _texts(value: Any) -> list[str]:
+    """Texts of a list, or of a lone text, each once; blank ones are none."""
+    given = value if isinstance(value, list) else [value]
+    return list(dict.fromkeys(str(text) for text in given if text is not None and str(text).strip()))
+
+
+def _text(value: Any) -> str:
+    return str(value).strip().lower() if value is not None else ""
+
+
+def _float(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _scaled(rows: list[list[Any]], place: str) -> tuple[list[list[Any]], list[str]]:
+    low, top = min(row[2] for row in rows), max(row[2] for row in rows)
+    if low < 0 or top > _STS_TOP:
+        raise InputError(
+            f"scores from {low:g} to {top:g}", where=place, next_step="write scores from 0 (unlike) to 1, or to 5 as in STS"
+        )
+    if top <= 1:
+        return rows, []
+    return [[*row[:2], row[2] / _STS_TOP] for row in rows], ["Scores divided by 5: they go beyond 1, as in STS."]
+
+
+def _schema(columns: Mapping[str, str]) -> dict[str, Any]:
+    types: dict[str, Any] = {"label": pl.Int64, "positives": pl.List(pl.String), "negatives": pl.List(pl.String)}
+    return {name: pl.Float64 if name.endswith("score") else types.get(name, pl.String) for name in columns}
+
+
+def _least(negatives: pl.Series) -> int:
+    """Negatives a row, so that none need repeat: as many as the anchor with the fewest has, if any; at most 7, as FlagEmbedding takes."""
+    return min(7, min((len(texts) for texts in negatives if len(texts)), default=0))
+
+
+def _negatives(columns: Mapping[str, str]) -> int:
+    return sum(name.startswith("negative_") and not name.endswith("_score") for name in columns)
