@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.recipes.classify import Classified, Intents, classify, read_intents
-from pipelines.recipes.order import Order
-from pipelines.recipes.source import Part, Row, read_part, some, texts, write_lines
+from pipelines.recipes.order import Order, brief, losses_of
+from pipelines.recipes.ratings import read_ratings
+from pipelines.recipes.source import Part, Row, read_part, texts, write_lines
 from pipelines.recipes.table import Figure, Outcome
 from schemas.errors import InputError
-from train.forgetting import FIRST, SCORE, SECOND, Forgetting, Numbers, Rated, forgetting, similarities, spearman
+from train.forgetting import Forgetting, Numbers, Rated, forgetting, similarities, spearman
 from train.losses import IN_BATCH, NLI_LABELS
 from train.models import free_memory, load_model, silenced
 from train.trainer import TrainResult
 from train.verdict import Outcome as Decision
 
 NLI = Part("nli", "hf://nyu-mll/glue/mnli:train", "premise, hypothesis, label (entailment, neutral or contradiction)", first=True)
-STSB = Part("stsb", "hf://nyu-mll/glue/stsb:validation", "sentence1, sentence2, score")
 PLAIN, TUNED = "bert-base-uncased", "sentence-transformers/all-MiniLM-L6-v2"
 ROWS = 50_000
 EPOCHS, BATCH, LEARNING_RATE, WARMUP_STEPS = 1, 32, 2e-5, 100
@@ -72,9 +72,9 @@ def run(order: Order) -> Outcome:
         "stsb": asdict(change),
         "spearman": {name: found.spearman for name, found in measured.items()},
         "classification": {name: asdict(found.classified) for name, found in measured.items()},
-        "training": {name: _brief(result) for name, result in trained.items()},
+        "training": {name: brief(result) for name, result in trained.items()},
     }
-    return Outcome("nli", headline, _figures((plain, tuned), trained, measured), tuple(notes), details)
+    return Outcome("nli", headline, _figures((plain, tuned), trained, measured), tuple(notes), details=details)
 
 
 def inferred(rows: Sequence[Row]) -> tuple[list[Inferred], int]:
@@ -86,16 +86,6 @@ def inferred(rows: Sequence[Row]) -> tuple[list[Inferred], int]:
     if {label for _, _, label in whole} != set(range(len(NLI_LABELS))):
         raise InputError(f"not all of {', '.join(NLI_LABELS)} among the labels", where=NLI.name, next_step="give more rows")
     return whole, len(rows) - len(whole)
-
-
-def read_ratings(order: Order) -> list[Rated]:
-    """STS-B's validation rows, or all rows of a file that does not tell splits apart."""
-    rows = read_part(order, STSB, ("validation", "dev", "test"))
-    found = texts(some(rows, order.max_rows, order.seed), (FIRST, SECOND, SCORE), STSB)
-    try:
-        return [Rated(first, second, float(score)) for first, second, score in found]
-    except ValueError as error:
-        raise InputError("a score is no number", where=STSB.name, next_step=f"give {STSB.option} FILE: {STSB.columns}") from error
 
 
 def write_data(order: Order, rows: Sequence[Inferred]) -> dict[str, Path]:
@@ -173,11 +163,5 @@ def _figures(names: tuple[str, str], trained: Mapping[str, TrainResult], measure
 
 def _fall(result: TrainResult) -> str | None:
     """First and last logged loss."""
-    found = [entry["loss"] for entry in result.history if "loss" in entry]
+    found = losses_of(result)
     return f"{found[0]:.3f} → {found[-1]:.3f}" if found else None
-
-
-def _brief(result: TrainResult) -> dict[str, Any]:
-    names = ("model", "loss", "rows", "steps", "seconds", "device", "precision", "warnings", "notes")
-    record = asdict(result)
-    return {name: record[name] for name in names} | {"losses": [entry["loss"] for entry in result.history if "loss" in entry]}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.runner import Listener, Silent
+from pipelines.report import write_report
+from pipelines.runner import Build, Listener, Silent, run_build
 from schemas.errors import SettingsError
 from schemas.settings import Settings, load_settings
 from schemas.training import EvaluateSettings, TrainSettings, section_from_sets
@@ -76,9 +77,28 @@ class Order:
         free_memory()
         return result
 
+    def build(self, sources: Sequence[Path], settings: Settings) -> Path:
+        """Build (or go on building) into the folder `build`; gives the dataset's folder."""
+        folder = self.out / "build"
+        run_build(Build(tuple(map(str, sources)), folder, settings), self.listener)
+        write_report(folder, settings)
+        return folder / "dataset"
+
     def model_folder(self, name: str) -> Path:
         """Where a model of the recipe stands."""
         return self.out / "models" / name
+
+
+def brief(result: TrainResult) -> dict[str, Any]:
+    """Of a training what a recipe's JSON tells; the rest is in the model's `training.json`."""
+    record = asdict(result)
+    names = ("model", "loss", "rows", "steps", "seconds", "device", "precision", "warnings", "notes")
+    return {name: record[name] for name in names} | {"losses": losses_of(result)}
+
+
+def losses_of(result: TrainResult) -> list[float]:
+    """The training loss, as it was logged."""
+    return [entry["loss"] for entry in result.history if "loss" in entry]
 
 
 def _of_build(item: str) -> bool:

@@ -14,9 +14,9 @@ from schemas.errors import SettingsError
 TAKES: dict[str, frozenset[str]] = {
     "nli": frozenset({"tuned", "stsb", "banking77"}),
     "dolly": frozenset(),
-    "squad": frozenset({"reranker"}),
-    "gooaq": frozenset({"reranker"}),
-    "domain": frozenset({"reranker", "queries", "qrels"}),
+    "squad": frozenset({"reranker", "stsb"}),
+    "gooaq": frozenset({"reranker", "stsb"}),
+    "domain": frozenset({"reranker", "stsb", "queries", "qrels"}),
 }
 """Recipe → the options that not all recipes have; its name is that of its module."""
 

@@ -32,6 +32,8 @@ class Outcome:
     """What the figures come to, in one line."""
     figures: tuple[Figure, ...]
     notes: tuple[str, ...] = ()
+    report: tuple[str, ...] = ()
+    """Further lines for people, such as those of an evaluation."""
     details: dict[str, Any] = field(default_factory=dict)
     """Everything behind the figures, for machines."""
 
@@ -43,7 +45,8 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     lines = [printable(outcome.headline), ""]
     lines += [f"{what:<{widths[0]}}  {there:>{widths[1]}}  {here:>{widths[2]}}".rstrip() for what, there, here in cells]
     notes = [f"- {printable(note)}" for note in outcome.notes]
-    return [*lines, "", *notes] if notes else lines
+    lines += ["", *notes] if notes else []
+    return [*lines, "", *outcome.report] if outcome.report else lines
 
 
 def outcome_values(outcome: Outcome) -> dict[str, Any]:
@@ -66,6 +69,8 @@ def _markdown(outcome: Outcome) -> Iterator[str]:
     if outcome.notes:
         yield ""
         yield from (f"- {_plain(note)}" for note in outcome.notes)
+    if outcome.report:
+        yield from ("", "```text", *(line.replace("`", "'") for line in outcome.report), "```")
 
 
 def _plain(text: str) -> str:

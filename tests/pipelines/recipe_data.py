@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tests.train.conftest import WORDS, write_jsonl
@@ -58,3 +59,20 @@ def nli_folder(folder: Path) -> Path:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """What a JSONL file holds."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def passage(number: int) -> str:
+    """Sixteen words in an order of their own; the first three are asked about, and no two passages share all three."""
+    drawn = Random(number)
+    steps = (0, 13 + number // 60, 29)
+    return " ".join([*(WORDS[(number * 7 + step) % 60] for step in steps), *drawn.sample(WORDS, 13)])
+
+
+def question(number: int) -> str:
+    """Asks about the first words of a passage."""
+    return f"what is the topic of {' '.join(passage(number).split()[:3])}"
+
+
+def question_rows(passages: int) -> list[dict[str, str]]:
+    """Questions with the passages that answer them, as SQuAD names its columns."""
+    return [{"question": question(number), "context": passage(number)} for number in range(passages)]
