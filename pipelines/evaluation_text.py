@@ -108,7 +108,7 @@ def _differences(comparisons: Sequence[Comparison]) -> Iterator[str]:
     for item in comparisons:
         group = " on real queries" if item.queries == "real" else ""
         names = f"{short(item.system, _NAME)} − {short(item.against, _NAME)}"
-        yield f"  {names:<24}  {item.metric:<8} {bounds(item.difference)}{group}"
+        yield f"  {names:<24}  {item.metric:<10} {bounds(item.difference)}{group}"
 
 
 def _styles(evaluation: Evaluation) -> Iterator[str]:
