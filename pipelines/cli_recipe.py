@@ -31,14 +31,20 @@ def numbers(_context: click.Context, _option: click.Parameter, value: str | None
 )
 @click.option("--model", metavar="NAME_OR_PATH", help="Base model (else the source's).")
 @click.option("--tuned", metavar="NAME_OR_PATH", help="nli: the already tuned model (else the source's).")
-@click.option("--stsb", type=ANY, metavar="FILE", help="nli: rated pairs, over --source.")
+@click.option(
+    "--stsb", type=ANY, metavar="FILE", help="Rated pairs: of nli, over --source; of the others for the forgetting check."
+)
 @click.option("--banking77", type=ANY, metavar="FILE", help="nli: texts with classes, over --source.")
 @click.option(
     "--reranker", metavar="NAME_OR_PATH", help="squad, gooaq, domain: cross-encoder, each row a second time with it on top."
 )
 @click.option("--queries", type=FILE, help="domain: your own queries, as in `curate evaluate`.")
 @click.option("--qrels", type=FILE, help="domain: judgements of your own queries.")
-@click.option("--max-rows", type=click.IntRange(2), help="At most so many rows of each data set (else the source's number).")
+@click.option(
+    "--max-rows",
+    type=click.IntRange(2),
+    help="At most so many rows of each data set (else the source's number); domain: of training rows.",
+)
 @click.option(
     "--epochs", callback=numbers, metavar="N[,N…]", help="Epochs (else the source's); squad and gooaq try each of them."
 )

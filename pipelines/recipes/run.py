@@ -13,7 +13,7 @@ from schemas.errors import SettingsError
 
 TAKES: dict[str, frozenset[str]] = {
     "nli": frozenset({"tuned", "stsb", "banking77"}),
-    "dolly": frozenset(),
+    "dolly": frozenset({"stsb"}),
     "squad": frozenset({"reranker", "stsb"}),
     "gooaq": frozenset({"reranker", "stsb"}),
     "domain": frozenset({"reranker", "stsb", "queries", "qrels"}),
