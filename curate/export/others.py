@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -53,10 +54,13 @@ def _llamaindex(folder: Path, split: str) -> tuple[dict[str, int], None]:
     if not queries:
         return {}, None
     path = f"llamaindex/{split}.json"
+    parts: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+        ("{\n", "queries", queries),
+        (",\n", "corpus", corpus),
+        (",\n", "relevant_docs", relevant),
+    )
     with (folder / path).open("w", encoding="utf-8", newline="\n") as handle:
-        for start, (name, values) in zip(
-            ("{\n", ",\n", ",\n"), (("queries", queries), ("corpus", corpus), ("relevant_docs", relevant)), strict=True
-        ):
+        for start, name, values in parts:
             handle.write(f"{start}{_json(name)}: {{\n")
             handle.writelines(
                 f"{',' if i else ''}{_json(key)}: {_json(value)}\n" for i, (key, value) in enumerate(values.items())
@@ -97,7 +101,7 @@ def _tested(folder: Path, split: str) -> Parts:
     return queries, {row["_id"]: row["text"] for row in _lines(place / "corpus.jsonl")} if queries else {}, relevant
 
 
-def _anchors(folder: Path, split: str) -> Iterator[tuple[Mapping[str, object], Mapping[str, object]]]:
+def _anchors(folder: Path, split: str) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     """Rows of `multi_positive` with where they came from."""
     place = f"multi_positive/{split}.parquet"
     if not (folder / place).is_file():
