@@ -15,6 +15,7 @@ from pipelines.cli_label import label
 from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
 from pipelines.cli_mine import mine
 from pipelines.cli_recipe import recipe
+from pipelines.cli_train import train
 from pipelines.exits import Commands, stopped_at_once
 
 if TYPE_CHECKING:
@@ -146,58 +147,7 @@ for command in (calibrate, label, mine):
     main.add_command(command)
 
 
-@main.command()
-@click.argument("sources", type=FOLDER, metavar="[SOURCE]...", nargs=-1)
-@click.option("--out", type=FOLDER, required=True, metavar="MODEL", help="Model folder to write.")
-@click.option("--model", required=True, metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
-@click.option("--task", type=click.Choice(["embedder", "checker"]), default="embedder", show_default=True, help="What to train.")
-@click.option(
-    "--labelled",
-    type=FILE,
-    multiple=True,
-    metavar="FILE",
-    help="Checker: questions with passage and label (squad v2 JSON, or JSONL, CSV, TSV, Parquet).",
-)
-@click.option(
-    "--format",
-    "data",
-    type=click.Choice(["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_positive"]),
-    help="Embedder: the dataset's format to train on, and with it the loss (auto: triplets, else pairs).",
-)
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One training setting, e.g. epochs=3.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **options: Any) -> None:
-    """Train a model; run it again to go on. An embedder learns from one dataset folder and keeps the best checkpoint by dev nDCG@10;
-    a checker (does the passage answer the question?) learns from build folders, with planted faults, and from labelled files.
-    """
-    from dataclasses import asdict
-
-    from pipelines.console import StepConsole, checker_lines, train_lines
-    from pipelines.look import as_json as to_json
-
-    if options["task"] == "checker":
-        if options["data"]:
-            raise click.UsageError("--format is for embedders")
-        from pipelines.checker_rows import train_on_sources
-
-        with StepConsole() as console:
-            checker = train_on_sources((sources, options["labelled"]), (out, model), options["sets"], console.step)
-        click.echo(to_json(asdict(checker)) if as_json else "\n".join(checker_lines(checker, str(out))))
-        return
-    sets = (*options["sets"], *([f"data={options['data']}"] if options["data"] else []))
-    if len(sources) != 1 or options["labelled"]:
-        raise click.UsageError(
-            "an embedder is trained on one DATASET folder; build folders and --labelled are for --task checker"
-        )
-    from schemas.training import TrainSettings, section_from_sets
-    from train.trainer import train_model
-
-    with StepConsole() as console:
-        result = train_model(sources[0], out, model, section_from_sets(TrainSettings, sets), console.step)
-    click.echo(to_json(asdict(result)) if as_json else "\n".join(train_lines(result, str(sources[0]), str(out))))
-
-
-for command in (evaluate, recipe):
+for command in (train, evaluate, recipe):
     main.add_command(command)
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as RichConsole
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipelines.runner import StageResult
     from train.checker import CheckerResult
+    from train.sweep import Sweep
     from train.trainer import TrainResult
 
 PLAIN_INTERVAL_S = 10.0
@@ -57,13 +59,14 @@ class BuildConsole(AbstractContextManager["BuildConsole"]):
             self._task = self._bar.add_task(name, total=None)
             self._bar.start()
 
-    def progress(self, done: int, total: int | None) -> None:
-        """Move the bar, or print a plain line every ten seconds."""
+    def progress(self, done: int, total: int | None, detail: str = "") -> None:
+        """Move the bar, or print a plain line every ten seconds; `detail` stands behind the name."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total)
+            shown = f"{self._stage} ({detail})" if detail else self._stage
+            self._bar.update(self._task, completed=done, total=total, description=shown)
         elif time.monotonic() - self._last >= PLAIN_INTERVAL_S:
             self._last = time.monotonic()
-            self.out.print(Text(f"  {self._stage}: {done}{f' of {total}' if total else ''}"))
+            self.out.print(Text(f"  {self._stage}: {done}{f' of {total}' if total else ''}{f', {detail}' if detail else ''}"))
 
     def stage_ended(self, result: StageResult) -> None:
         """Say what the stage kept and rejected, or that it was unchanged."""
@@ -99,11 +102,12 @@ class StepConsole(AbstractContextManager["StepConsole"]):
         if name != self._step:
             self._build.step_started(name)
             self._step = name
-        self._build.progress(done, total)
+        self._build.progress(done, total, getattr(name, "detail", ""))
 
 
 def train_lines(result: TrainResult, dataset: str, out: str) -> list[str]:
     """What a training did, in lines for people, with the next command."""
+    from train.metrics import CHIEF
     from train.model_card import ROWS
 
     lines = [f"model: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
@@ -112,9 +116,28 @@ def train_lines(result: TrainResult, dataset: str, out: str) -> list[str]:
         f"{result.seconds:.0f} s"
     )
     if result.base_dev and result.best_dev:
-        lines += [f"dev {name}: base {result.base_dev[name]:.4f}, tuned {result.best_dev[name]:.4f}" for name in result.base_dev]
+        lines += [
+            f"dev {name}: base {result.base_dev[name]:.4f}, tuned {result.best_dev[name]:.4f}"
+            for name in CHIEF
+            if name in result.base_dev
+        ]
+    if result.overfits_after is not None:
+        lines.append(
+            f"overfitting: dev was best at step {result.overfits_after:,} and worse at every later evaluation, while the loss fell"
+        )
+    lines += [f"warning {one['name']}: {printable(one['what'])}\n    {printable(one['todo'])}" for one in result.warnings]
     lines += [f"- {printable(note)}" for note in result.notes]
-    return [*lines, "next:", f"  curate evaluate {printable(out)} {printable(dataset)}"]
+    folder = "DATASET" if Path(dataset).is_file() else printable(dataset)
+    return [*lines, "next:", f"  curate evaluate {printable(out)} {folder}"]
+
+
+def sweep_lines(sweep: Sweep) -> list[str]:
+    """The runs of a sweep as a table; the best is marked, and where more epochs harmed."""
+    lines = [f"{'epochs':>7}{'rate':>10}{'dev nDCG@10':>13}{'loss':>9}", f"{'base':>7}{'':>10}{sweep.base_dev:>13.4f}"]
+    for run in sweep.runs:
+        mark = "  best" if run.best else "  overfits: fewer epochs were better" if run.overfits else ""
+        lines.append(f"{run.epochs:>7}{run.learning_rate:>10.2g}{run.dev:>13.4f}{run.loss:>9.4f}{mark}")
+    return [*lines, ""]
 
 
 def checker_lines(result: CheckerResult, out: str) -> list[str]:

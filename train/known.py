@@ -39,7 +39,7 @@ def read_known(dataset: Path, format_name: str, rows: pl.DataFrame, manifest: Ma
     passages = {text: group[chunk] for text, chunk in _passages(rows, origins) if chunk in group}
     withheld: dict[str, set[str]] = {}
     if "withheld_chunk_ids" in origins.columns:
-        for anchor, chunk_ids in zip(rows["anchor"], origins["withheld_chunk_ids"], strict=True):
+        for anchor, chunk_ids in zip(rows["anchor"], origins["withheld_chunk_ids"].to_list(), strict=True):
             found = {group[chunk] for chunk in chunk_ids or () if chunk in group}
             if found:
                 withheld.setdefault(anchor, set()).update(found)
@@ -50,11 +50,11 @@ def _passages(rows: pl.DataFrame, origins: pl.DataFrame) -> Iterable[tuple[str, 
     """(text, chunk id) of every passage whose chunk is known."""
     if "positives" in rows.columns:
         for texts, ids in (("positives", "positive_chunk_ids"), ("negatives", "negative_chunk_ids")):
-            for passages, chunks in zip(rows[texts], origins[ids], strict=True):
+            for passages, chunks in zip(rows[texts].to_list(), origins[ids].to_list(), strict=True):
                 yield from zip(passages, chunks, strict=True)
         return
     yield from zip(rows["positive"], origins["chunk_id"], strict=True)
     negatives = [name for name in rows.columns if name.startswith("negative_") and not name.endswith("_score")]
     if negatives:
-        for passages, chunks in zip(rows.select(negatives).rows(), origins["negative_chunk_ids"], strict=True):
+        for passages, chunks in zip(rows.select(negatives).rows(), origins["negative_chunk_ids"].to_list(), strict=True):
             yield from zip(passages, chunks, strict=True)

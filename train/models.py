@@ -126,6 +126,17 @@ def prompts(model: Any, columns: Sequence[str]) -> dict[str, str]:
     return {column: prompt for column, prompt in found.items() if prompt}
 
 
+def checkpoint_activations(model: Any) -> None:
+    """Let every transformer in the model compute its activations again in the backward pass instead of keeping them."""
+    for module in model.modules():
+        # Its name before transformers 5.20.
+        enable = getattr(module, "activation_checkpointing_enable", None) or getattr(
+            module, "gradient_checkpointing_enable", None
+        )
+        if module is not model and enable is not None and getattr(module, "supports_gradient_checkpointing", False):
+            enable({"use_reentrant": False})
+
+
 def free_memory() -> None:
     """Give back what dropped models held, on the GPU too."""
     gc.collect()

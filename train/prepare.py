@@ -16,7 +16,7 @@ from train.fit import Run
 from train.lora import add_adapters
 from train.losses import LossOptions, matryoshka_dims
 from train.model_folder import Place
-from train.models import choose_precision, is_fresh, load_model, weights_sha256
+from train.models import checkpoint_activations, choose_precision, is_fresh, load_model, weights_sha256
 from train.plan import Plan, make_plan, measure, within
 
 
@@ -69,7 +69,7 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
         notes.append(add_adapters(encoder, settings))
     if settings.gradient_checkpointing:
         # Here, not by the trainer, so that the memory is measured as it will be used.
-        encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        checkpoint_activations(encoder)
     guide = load_model(settings.guide, device=settings.device) if settings.guide else None
     options = LossOptions(
         guide=guide,
