@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.cli_look import FILE
+from pipelines.cli_look import FILE, FOLDER
 
 if TYPE_CHECKING:
     from pipelines.console import StepConsole
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Rows of texts to judge by: sentence1/sentence2/score, anchor/positive/negative, or anchor/passage/label.",
 )
+@click.option("--mteb", multiple=True, metavar="TASK", help="A task of MTEB for each model too (extra: mteb).")
+@click.option("--mteb-data", type=FOLDER, metavar="FOLDER", help="Read FOLDER/TASK instead of the hub.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One evaluation setting, e.g. draws=5000.")
 @click.option("--all-metrics", is_flag=True, help="Show hit rate and recall at all ranks, and intervals of every metric.")
 @click.option(
@@ -64,8 +66,8 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     folders = task_folders(dataset)
     with StepConsole() as console:
         if len(folders) > 1:
-            if options["queries"] or options["qrels"] or options["pairs"]:
-                raise click.UsageError("--queries, --qrels and --pairs are for one dataset, not for a folder of tasks")
+            if any(options[name] for name in ("queries", "qrels", "pairs", "mteb")):
+                raise click.UsageError("--queries, --qrels, --pairs and --mteb are for one dataset, not for a folder of tasks")
             text = _tasks((contest, folders), settings, console, hosted, as_json)
         else:
             text = _one((contest, dataset), settings, console, hosted, {**options, "as_json": as_json})
@@ -76,8 +78,9 @@ def _one(what: tuple[Contest, Path], settings: EvaluateSettings, console: StepCo
     from dataclasses import asdict
 
     from pipelines.evaluation import Test, compare
-    from pipelines.evaluation_text import evaluation_lines, pair_lines
+    from pipelines.evaluation_text import evaluation_lines, mteb_lines, pair_lines
     from pipelines.look import as_json as to_json
+    from train.mteb_tasks import mteb_scores
     from train.pair_tasks import dataset_pairs, evaluate_pairs, read_pairs
 
     contest, dataset = what
@@ -85,10 +88,13 @@ def _one(what: tuple[Contest, Path], settings: EvaluateSettings, console: StepCo
     tasks = [*dataset_pairs(dataset, options["split"], settings.pair_rows), *map(read_pairs, options["pairs"])]
     evaluation, verdict = compare(contest, eval_set, settings, console.step, hosted)
     pairs = evaluate_pairs(contest.systems(hosted), tasks, settings, console.step)
+    mteb = mteb_scores(contest.systems(hosted), options["mteb"], options["mteb_data"], settings, console.step)
     if options["as_json"]:
         said = None if verdict is None else asdict(verdict)
-        return to_json({"verdict": said, "evaluation": asdict(evaluation), "pairs": [asdict(item) for item in pairs]})
-    return "\n".join([*evaluation_lines(evaluation, verdict, pair_lines(pairs), all_metrics=options["all_metrics"])])
+        body = {"verdict": said, "evaluation": asdict(evaluation), "pairs": [asdict(item) for item in pairs], "mteb": mteb}
+        return to_json(body)
+    extra = [*pair_lines(pairs), *mteb_lines(mteb)]
+    return "\n".join(evaluation_lines(evaluation, verdict, extra, all_metrics=options["all_metrics"]))
 
 
 def _tasks(

@@ -72,6 +72,15 @@ def pair_lines(found: Sequence[PairScores]) -> Iterator[str]:
             yield f"{short(system, _NAME):<{width}}" + "".join(f"{values[name]:>19.4f}" for name in names)
 
 
+def mteb_lines(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """A line a task of MTEB with the main score of each model."""
+    for task, systems in found.items():
+        yield from (
+            "",
+            f"MTEB {short(task, _NAME)}: " + ", ".join(f"{short(name, _NAME)} {value:.4f}" for name, value in systems.items()),
+        )
+
+
 def bounds(interval: Interval) -> str:
     """ "+0.0123 [-0.0010 … +0.0240]"."""
     if interval.low is None or interval.high is None:

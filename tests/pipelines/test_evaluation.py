@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,12 @@ def test_rows_of_the_dataset_and_of_files_are_judged_too(dataset: Path, tiny_mod
     assert "triplets/test (triplets, 8 rows)" in text
     assert "rated.csv (similarity, 3 rows)" in text
     assert "spearman" in text
+
+
+def test_tasks_of_mteb_stand_beside(dataset: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.train.test_mteb_tasks import StandIn
+
+    monkeypatch.setitem(sys.modules, "mteb", StandIn())
+    command = (dataset, "--compare", tiny_model, "--mteb", "OneTask")
+    assert json.loads(evaluate(*command, "--json"))["mteb"] == {"OneTask": {"model": 0.5}}
+    assert "MTEB OneTask: model 0.5000" in evaluate(*command).splitlines()
