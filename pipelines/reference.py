@@ -105,6 +105,27 @@ def exit_codes_table() -> str:
     return "| code | meaning |\n|---|---|\n" + "\n".join(f"| {code} | {text} |" for code, text in EXIT_CODES.items())
 
 
+def losses_table() -> str:
+    """The table of kinds of rows and their losses that docs/training.md shows."""
+    from train.losses import LOSSES
+    from train.plain import KINDS
+
+    lines = [f"| `{kind}` | {KINDS[kind]} | {', '.join(losses)} |" for kind, losses in LOSSES.items()]
+    return "| rows | columns of a plain file | losses, the first unless another is asked for |\n|---|---|---|\n" + "\n".join(lines)
+
+
+def train_settings_table() -> str:
+    """The settings of `curate train` for embedders that docs/training.md shows."""
+    from schemas.training import TrainSettings
+
+    lines = [f"| `{name}` | {_shown(field.default)} | {field.description} |" for name, field in TrainSettings.model_fields.items()]
+    return "| setting | default | meaning |\n|---|---|---|\n" + "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else f"`{_toml(value)}`"
+
+
 def flow_table() -> str:
     """The flow table that the README shows, from the stages' own contracts."""
     lines = [_flow_line(stage) for stage in load_flow()]
@@ -139,6 +160,14 @@ def command_help() -> str:
 PAGES = {"settings.md": settings_page, "tables.md": tables_page, "commands.md": command_help}
 """Generated pages of docs/; a test compares each with its file."""
 
+TABLES_IN_PAGES = (
+    ("README.md", "flow", flow_table),
+    ("README.md", "exit-codes", exit_codes_table),
+    ("docs/training.md", "losses", losses_table),
+    ("docs/training.md", "settings", train_settings_table),
+)
+"""Generated tables between markers of written pages: page, marker, table."""
+
 
 def _first_line(model: type) -> str:
     return (inspect.getdoc(model) or "").splitlines()[0]
@@ -156,17 +185,15 @@ def _attribute_docs(model: type) -> dict[str, str]:
 
 
 def write_pages(root: Path) -> None:
-    """Write the generated pages of docs/ and the generated tables of the README."""
+    """Write the generated pages of docs/ and the generated tables of the others."""
     for name, page in PAGES.items():
         (root / "docs" / name).write_text(page(), encoding="utf-8")
-    readme = root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for marker, table in (("flow", flow_table), ("exit-codes", exit_codes_table)):
+    for name, marker, table in TABLES_IN_PAGES:
+        page = root / name
         begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-        before, _, rest = text.partition(begin)
+        before, _, rest = page.read_text(encoding="utf-8").partition(begin)
         after = rest.partition(end)[2] if end in rest else rest
-        text = f"{before}{begin}\n{table()}\n{end}{after}"
-    readme.write_text(text, encoding="utf-8")
+        page.write_text(f"{before}{begin}\n{table()}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ def fit(encoder: Any, run: Run, place: Place) -> tuple[Any, Run]:
     resume = place.resume_from
     while True:
         try:
-            trainer = _trainer(encoder, run, place)
             with _logging_to(place.checkpoints / RUNS):
+                trainer = _trainer(encoder, run, place)
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         except CurateError:
             raise

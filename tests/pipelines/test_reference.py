@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from pipelines.reference import PAGES, exit_codes_table, flow_table, settings_toml
+from pipelines.reference import PAGES, TABLES_IN_PAGES, settings_toml
 from schemas.errors import EXIT_CODES, CurateError
 from schemas.reasons import REASONS
 from schemas.settings import Settings, StyleWeights, load_settings
@@ -33,10 +33,11 @@ def test_the_settings_file_loads_to_the_defaults(tmp_path: Path) -> None:
     assert len(tomllib.loads(settings_toml())) >= len(Settings.model_fields) - 1
 
 
-@pytest.mark.parametrize(("marker", "table"), [("flow", flow_table), ("exit-codes", exit_codes_table)])
-def test_the_readme_has_the_generated_tables(marker: str, table: object) -> None:
+@pytest.mark.parametrize(("page", "marker", "table"), TABLES_IN_PAGES)
+def test_pages_have_their_generated_tables(page: str, marker: str, table: object) -> None:
     assert callable(table)
-    assert f"<!-- {marker} -->\n{table()}\n<!-- /{marker} -->" in README, "run `python -m pipelines.reference`"
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert f"<!-- {marker} -->\n{table()}\n<!-- /{marker} -->" in text, "run `python -m pipelines.reference`"
 
 
 def test_every_error_class_has_a_documented_exit_code() -> None:
@@ -63,6 +64,7 @@ def commands_in(text: str) -> list[list[str]]:
         "docs/dataset.md",
         "docs/mining.md",
         "docs/evaluation.md",
+        "docs/training.md",
     ],
 )
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
