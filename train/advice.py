@@ -24,8 +24,12 @@ CUT_SHARE = 0.01
 REPEATED_SHARE = 0.1
 """Shares of the rows from which on a warning is given."""
 
-KNOWN_SHARE = 0.97
-"""Share of anchors whose own positive the base model puts before those of all other sampled rows, from which on it knows the data."""
+KNOWN_SHARE = 0.85
+"""Share of anchors whose own positive the base model puts before those of all other sampled rows, from which on it knows the data.
+
+By all-MiniLM-L6-v2, which squad was among the training data of: squad 0.89, medquad 0.89, snli 0.84, the manuals of httpd 0.80 and FastAPI 0.63
+(extractive questions), Cranfield 0.34. A share, not a cosine: the scale of cosines is each model's own.
+"""
 
 SAMPLE = 256
 """Rows that the base model embeds for these measures."""
