@@ -31,10 +31,11 @@ def numbers(_context: click.Context, _option: click.Parameter, value: str | None
 )
 @click.option("--model", metavar="NAME_OR_PATH", help="Base model (else the source's).")
 @click.option("--tuned", metavar="NAME_OR_PATH", help="nli: the already tuned model (else the source's).")
-@click.option(
-    "--stsb", type=ANY, metavar="FILE", help="Rated pairs: of nli, over --source; of the others for the forgetting check."
-)
+@click.option("--stsb", type=ANY, metavar="FILE", help="nli: rated pairs, over --source.")
 @click.option("--banking77", type=ANY, metavar="FILE", help="nli: texts with classes, over --source.")
+@click.option(
+    "--general", type=FILE, metavar="FILE", help="Not nli: texts of elsewhere that people rated, as in `curate evaluate`."
+)
 @click.option(
     "--reranker", metavar="NAME_OR_PATH", help="squad, gooaq, domain: cross-encoder, each row a second time with it on top."
 )

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from pipelines.evaluation import bm25_run
 from pipelines.recipes.order import Order, brief
-from pipelines.recipes.ratings import forgotten
+from pipelines.recipes.ratings import forgotten, general_ratings
 from pipelines.recipes.source import Part, read_part, some, texts, write_lines
 from pipelines.recipes.table import Figure, Outcome
 from schemas.errors import InputError
@@ -43,6 +43,7 @@ Pair = tuple[str, str]
 def run(order: Order) -> Outcome:
     """Tune on 70% of the contexts; compare cosines and search over all contexts on the questions of the others."""
     model = order.model or MODEL
+    general_ratings(order)  # a faulty file must come out before training
     pairs = read_pairs(order)
     train, test = divide(pairs, order.seed)
     lines = [{"anchor": question, "positive": context} for question, context in train]

@@ -9,13 +9,13 @@ from pathlib import Path
 from pipelines.evaluation import Contest, Test, compare
 from pipelines.evaluation_text import evaluation_lines
 from pipelines.recipes.order import Order, brief
-from pipelines.recipes.ratings import STSB, forgotten
+from pipelines.recipes.ratings import general_ratings
 from pipelines.recipes.table import Figure, Outcome
-from schemas.errors import InputError, SettingsError
+from schemas.errors import ContractError, InputError, SettingsError
 from train.evaluate import BASE, BM25, TUNED, Evaluation
 from train.metrics import PRIMARY
 from train.model_folder import RECORD
-from train.verdict import Verdict, decide, evidence_of
+from train.verdict import Verdict
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 GAIN = "5–15%"
@@ -31,9 +31,10 @@ def run(order: Order) -> Outcome:
     if order.qrels is not None and order.queries is None:
         raise SettingsError("--qrels needs --queries", next_step="give both files, or --queries alone with documents and answers")
     # Said now, not after hours of building and training.
-    for file in (order.queries, order.qrels, order.parts.get(STSB.name)):
+    for file in (order.queries, order.qrels):
         if file is not None and not file.is_file():
             raise InputError("no such file", where=str(file), next_step="give a file that is there")
+    general = general_ratings(order)
     model = order.model or MODEL
     dataset = order.build([order.source], order.build_settings({}))
     # What cannot be tested must come out before an hour of training.
@@ -41,13 +42,12 @@ def run(order: Order) -> Outcome:
     own = {"limit": order.max_rows} | ({"epochs": order.only_epochs(1)} if order.epochs else {})
     result = order.train("tuned", dataset, model, order.train_settings(own))
     tuned = order.model_folder("tuned")
-    evaluation, verdict = compare(Contest(str(tuned), model), eval_set, order.evaluate_settings(), order.step("test"))
-    change = forgotten(order, model, str(tuned))
-    if change is not None or verdict is None:
-        verdict = decide(evidence_of(evaluation, None if change is None else change.loss))
+    contest = Contest(str(tuned), model, (), general)
+    evaluation, verdict = compare(contest, eval_set, order.evaluate_settings(), order.step("test"))
+    if verdict is None:
+        raise ContractError("an evaluation of a tuned model without a verdict", where="domain")
     details = {
         "verdict": asdict(verdict),
-        "forgetting": None if change is None else asdict(change),
         "evaluation": asdict(evaluation),
         "training": brief(result) | {"base_dev": result.base_dev, "best_dev": result.best_dev},
     }
@@ -77,4 +77,4 @@ def _notes(verdict: Verdict, rows: int, tuned: Path) -> Iterator[str]:
     yield from verdict.reasons
     yield from verdict.missing
     if any("forgetting" in text.lower() for text in verdict.missing):
-        yield f"Give {STSB.option} FILE for the forgetting check."
+        yield "Give --general FILE for the forgetting check."

@@ -33,6 +33,8 @@ class Order:
     reranker: str | None = None
     queries: Path | None = None
     qrels: Path | None = None
+    general: Path | None = None
+    """Texts of elsewhere that people rated, for the forgetting check."""
     max_rows: int | None = None
     """At most so many rows of each data set."""
     epochs: tuple[int, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.recipes.order import Order
 from pipelines.recipes.source import Part, read_part, some, texts
 from schemas.errors import InputError
-from train.forgetting import FIRST, SCORE, SECOND, Forgetting, Rated, forgetting, similarities
+from train.forgetting import FIRST, SCORE, SECOND, Forgetting, Rated, forgetting, read_rated, similarities
 from train.models import free_memory, load_model, silenced
 
 STSB = Part("stsb", "hf://nyu-mll/glue/stsb:validation", "sentence1, sentence2, score")
@@ -21,11 +21,16 @@ def read_ratings(order: Order) -> list[Rated]:
         raise InputError("a score is no number", where=STSB.name, next_step=f"give {STSB.option} FILE: {STSB.columns}") from error
 
 
+def general_ratings(order: Order) -> tuple[Rated, ...]:
+    """The rows of --general, none where it is not given; raises what `read_rated` does."""
+    return tuple(read_rated(order.general)) if order.general is not None else ()
+
+
 def forgotten(order: Order, base: str, tuned: str) -> Forgetting | None:
-    """What tuning lost of general similarity; None where the order names no rated pairs."""
-    if STSB.name not in order.parts:
+    """What tuning lost of general similarity; None where the order names no rated texts."""
+    rated = general_ratings(order)
+    if not rated:
         return None
-    rated = read_ratings(order)
     cosines = []
     for model in (base, tuned):
         order.progress("forgetting", 0, None)

@@ -13,10 +13,10 @@ from schemas.errors import SettingsError
 
 TAKES: dict[str, frozenset[str]] = {
     "nli": frozenset({"tuned", "stsb", "banking77"}),
-    "dolly": frozenset({"stsb"}),
-    "squad": frozenset({"reranker", "stsb"}),
-    "gooaq": frozenset({"reranker", "stsb"}),
-    "domain": frozenset({"reranker", "stsb", "queries", "qrels"}),
+    "dolly": frozenset({"general"}),
+    "squad": frozenset({"reranker", "general"}),
+    "gooaq": frozenset({"reranker", "general"}),
+    "domain": frozenset({"reranker", "general", "queries", "qrels"}),
 }
 """Recipe → the options that not all recipes have; its name is that of its module."""
 
@@ -35,6 +35,9 @@ def run_recipe(name: str, options: Mapping[str, Any]) -> Outcome:
     given = {key: value for key, value in options.items() if key not in PARTS}
     parts = {part: options[part] for part in PARTS if options.get(part) is not None}
     order = Order(**{**given, "parts": parts, "out": options.get("out") or Path(f"recipe-{name}")})
+    # A mistyped setting must come out before data are read and models trained.
+    order.build_settings({})
+    order.train_settings({})
     outcome: Outcome = import_module(f"pipelines.recipes.{name}").run(order)
     write_outcome(outcome, order.out)
     return outcome

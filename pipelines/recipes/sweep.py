@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.evaluation import bm25_run
 from pipelines.recipes.order import Order, brief, losses_of
-from pipelines.recipes.ratings import forgotten
+from pipelines.recipes.ratings import forgotten, general_ratings
 from pipelines.recipes.source import Part, read_part, texts, write_lines
 from pipelines.recipes.table import Figure, Outcome
 from schemas.errors import InputError
@@ -49,6 +49,7 @@ class Published:
 def sweep(order: Order, published: Published) -> Outcome:
     """Build, train once for each number of epochs, keep the last step of each, measure them on dev and all searches on test."""
     model, epochs = order.model or MODEL, tuple(sorted(set(order.epochs or EPOCHS)))
+    general_ratings(order)  # a faulty file must come out before training
     dataset = _build(order, published)
     dev, test = (replace(read_eval_set(dataset, split), manifest_sha256="") for split in ("dev", "test"))
     if not dev.queries or not test.queries:

@@ -41,7 +41,7 @@ def ran(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     folder = tmp_path_factory.mktemp("dolly")
     source = write_jsonl(folder / "dolly.jsonl", dolly_rows(100))
     rated = write_jsonl(folder / "stsb.jsonl", rated_rows())
-    words = ("dolly", "--source", source, "--out", folder / "out", "--model", tiny_model, "--stsb", rated, *FAST, "--json")
+    words = ("dolly", "--source", source, "--out", folder / "out", "--model", tiny_model, "--general", rated, *FAST, "--json")
     return folder / "out", json.loads(recipe(*words))
 
 
@@ -79,7 +79,7 @@ def test_it_is_trained_as_the_source_did_and_judged_by_the_ranking(ran: Any) -> 
     assert (evaluation["queries"], evaluation["real_queries"], evaluation["passages"]) == (30, 30, 100)
     assert [system["name"] for system in evaluation["systems"]] == ["BM25", "base", "tuned", "hybrid"]
     assert found["headline"] == found["details"]["verdict"]["headline"]
-    assert found["details"]["forgetting"]["pairs"] == 40
+    assert found["details"]["forgetting"]["pairs"] == 80
     assert not [text for text in found["details"]["verdict"]["missing"] if "forgetting" in text]
 
 
@@ -101,3 +101,12 @@ def test_no_context_and_no_question_is_on_both_sides() -> None:
     assert divide(pairs, 14) != (train, test)
     with pytest.raises(InputError, match="too few pairs to divide"):
         divide(pairs[:2], 13)
+
+
+def test_a_mistyped_setting_or_file_comes_out_before_anything_is_read(tmp_path: Path) -> None:
+    words = ("dolly", "--source", tmp_path / "nothing", "--out", tmp_path / "out")
+    assert "epoch: " in recipe(*words, "--set", "epoch=3", expect=2)
+    assert "mine.negative" in recipe(*words, "--set", "mine.negative=3", expect=2)
+    assert "no such file" in recipe(*words, "--general", tmp_path / "rated.jsonl", expect=3)
+    assert "download databricks/databricks-dolly-15k:train elsewhere and give --source FILE" in recipe(*words, expect=3)
+    assert not (tmp_path / "out").exists()

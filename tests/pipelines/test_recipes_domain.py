@@ -35,7 +35,7 @@ def test_the_whole_road(ran: Any) -> None:
     assert found["headline"] == verdict["headline"]
     assert verdict["outcome"] in ("NOT PROVEN", "DO NOT SHIP")
     assert any("these were all made from the passages" in text for text in found["notes"])
-    assert "Give --stsb FILE for the forgetting check." in found["notes"]
+    assert "Give --general FILE for the forgetting check." in found["notes"]
     assert [system["name"] for system in evaluation["systems"]] == ["BM25", "base", "tuned", "hybrid"]
     assert evaluation["queries"] == len(read_eval_set(out / "build" / "dataset", "test").queries)
     scores = {system["name"]: system["metrics"]["ndcg@10"] for system in evaluation["systems"]}
@@ -71,6 +71,8 @@ def test_your_own_questions_make_the_test_that_counts(ran: Any, tmp_path: Path) 
     assert (saved["details"]["evaluation"]["queries"], saved["details"]["evaluation"]["real_queries"]) == (8, 8)
     assert "8 queries (user)" in "\n".join(lines)
     assert any("More real queries: there are 8, about 50 are needed" in line for line in lines)
+    assert saved["details"]["evaluation"]["forgetting"]["pairs"] == 80
+    assert not [text for text in saved["details"]["verdict"]["missing"] if "forgetting" in text]
     assert saved["details"]["training"] == found["details"]["training"]
 
 

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from pipelines.recipes.classify import Intents, classify
+from pipelines.recipes.classify import Intents, classify, read_intents
 from pipelines.recipes.nli import inferred, verdict
+from pipelines.recipes.order import Order
 from schemas.errors import InputError
 from tests.pipelines.recipe_data import intent_rows, nli_folder, nli_rows, rated_rows, read_lines
 from tests.train.conftest import write_jsonl
@@ -199,6 +200,61 @@ def test_what_a_recipe_has_no_use_for_is_refused(tmp_path: Path, source: Path) -
     assert "loss is what this recipe sets itself" in recipe("nli", *out, "--set", "loss=CoSENTLoss", expect=2)
     assert "this recipe trains for one number of epochs" in recipe("nli", *out, "--epochs", "1,3", expect=2)
     assert "give whole numbers" in recipe("nli", *out, "--epochs", "1,x", expect=2)
+
+
+def test_without_a_source_the_hub_is_asked_and_its_absence_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows come from the hub's datasets by name where there is no local copy."""
+    import datasets
+
+    asked: list[tuple[Any, ...]] = []
+
+    def load_dataset(name: str, config: str | None, split: str | None) -> Any:
+        asked.append((name, config, split))
+        if config == "stsb":
+            raise ConnectionError("no network here")
+        return datasets.Dataset.from_list(nli_rows())
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    said = recipe("nli", "--out", tmp_path / "out", expect=3)
+    assert asked == [("nyu-mll/glue", "mnli", "train"), ("nyu-mll/glue", "stsb", "validation")]
+    assert "the Hugging Face hub cannot be reached: no network here" in said
+    assert "download nyu-mll/glue/stsb:validation elsewhere and give --stsb FILE: sentence1, sentence2, score" in said
+
+
+@pytest.mark.parametrize("saved", ["save_to_disk", "folder with one file", "csv"])
+def test_a_local_copy_may_have_any_of_these_shapes(tmp_path: Path, saved: str) -> None:
+    import datasets
+
+    place = tmp_path / "banking77"
+    if saved == "save_to_disk":
+        split = {name: [row for row in intent_rows() if row["split"] == name] for name in ("train", "test")}
+        rows = {
+            name: datasets.Dataset.from_list([{k: v for k, v in row.items() if k != "split"} for row in split[name]])
+            for name in split
+        }
+        datasets.DatasetDict(rows).save_to_disk(str(place))
+    elif saved == "csv":
+        place = tmp_path / "banking77.csv"
+        lines = [f"{row['split']},{row['text']},{row['label']}" for row in intent_rows()]
+        place.write_text("\n".join(["split,text,label", *lines]) + "\n")
+    else:
+        write_jsonl(place / "rows.jsonl", intent_rows())
+        (place / "README.md").write_text("about")
+    for order in (Order(tmp_path, tmp_path), Order(tmp_path, None, {"banking77": place})):
+        found = read_intents(order)
+        assert found.train == tuple([row[key] for row in intent_rows() if row["split"] == "train"] for key in ("text", "label"))
+        assert found.test == tuple([row[key] for row in intent_rows() if row["split"] == "test"] for key in ("text", "label"))
+
+
+def test_intents_without_splits_are_divided_by_hash(tmp_path: Path) -> None:
+    rows = [
+        {key: value for key, value in row.items() if key != "split"} | {"id": number} for number, row in enumerate(intent_rows())
+    ]
+    write_jsonl(tmp_path / "banking77.jsonl", rows)
+    found = read_intents(Order(tmp_path, tmp_path))
+    assert (len(found.train[0]), len(found.test[0])) == (44, 10)
+    assert sorted(found.train[0] + found.test[0]) == sorted(row["text"] for row in intent_rows())
+    assert read_intents(Order(tmp_path, tmp_path)) == found
 
 
 @pytest.mark.shared_data

@@ -65,6 +65,7 @@ def commands_in(text: str) -> list[list[str]]:
         "docs/mining.md",
         "docs/evaluation.md",
         "docs/training.md",
+        "docs/recipes.md",
     ],
 )
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
