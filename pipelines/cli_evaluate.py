@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipelines.console import StepConsole
     from pipelines.evaluation import Contest, Hosted
     from schemas.training import EvaluateSettings
+    from train.verdict import Outcome
 
 
 @click.command()
@@ -36,6 +37,17 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Rows of texts to judge by: sentence1/sentence2/score, anchor/positive/negative, or anchor/passage/label.",
 )
+@click.option(
+    "--general",
+    type=FILE,
+    metavar="FILE",
+    help="Texts of elsewhere that people rated (sentence1/sentence2/score, as STS-B): what the tuned model forgot.",
+)
+@click.option(
+    "--require",
+    type=click.Choice(["ship", "not-proven"]),
+    help="Exit with code 9 when the verdict is worse than this.",
+)
 @click.option("--mteb", multiple=True, metavar="TASK", help="A task of MTEB for each model too (extra: mteb).")
 @click.option("--mteb-data", type=FOLDER, metavar="FOLDER", help="Read FOLDER/TASK instead of the hub.")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One evaluation setting, e.g. draws=5000.")
@@ -52,29 +64,38 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     from functools import partial
 
     from pipelines.console import StepConsole
-    from pipelines.evaluation import Contest, task_folders
+    from pipelines.evaluation import Contest, check_required, task_folders
     from pipelines.hosted import hosted_encoder, kept_folder
     from schemas.training import EvaluateSettings, section_from_sets
+    from train.forgetting import read_rated
 
     if len(paths) > 2:
         raise click.UsageError("give MODEL and DATASET, further models with --compare")
     reranker = [f"reranker={options['reranker']}"] if options["reranker"] else []
     settings = section_from_sets(EvaluateSettings, (*sets, *reranker))
-    contest = Contest(paths[0] if len(paths) == 2 else None, options["base"], options["others"])
+    general = tuple(read_rated(options["general"])) if options["general"] else ()
+    contest = Contest(paths[0] if len(paths) == 2 else None, options["base"], options["others"], general)
     dataset = Path(paths[-1])
     hosted = partial(hosted_encoder, settings=settings, folder=kept_folder(dataset, settings))
     folders = task_folders(dataset)
     with StepConsole() as console:
         if len(folders) > 1:
-            if any(options[name] for name in ("queries", "qrels", "pairs", "mteb")):
-                raise click.UsageError("--queries, --qrels, --pairs and --mteb are for one dataset, not for a folder of tasks")
+            if any(options[name] for name in ("queries", "qrels", "pairs", "mteb", "general", "require")):
+                raise click.UsageError(
+                    "--queries, --qrels, --pairs, --mteb, --general and --require are for one dataset, not for a folder of tasks"
+                )
+            outcome = None
             text = _tasks((contest, folders), settings, console, hosted, as_json)
         else:
-            text = _one((contest, dataset), settings, console, hosted, {**options, "as_json": as_json})
+            text, outcome = _one((contest, dataset), settings, console, hosted, {**options, "as_json": as_json})
     click.echo(text)
+    if options["require"]:
+        check_required(options["require"], outcome, str(dataset))
 
 
-def _one(what: tuple[Contest, Path], settings: EvaluateSettings, console: StepConsole, hosted: Hosted, options: Any) -> str:
+def _one(
+    what: tuple[Contest, Path], settings: EvaluateSettings, console: StepConsole, hosted: Hosted, options: Any
+) -> tuple[str, Outcome | None]:
     from dataclasses import asdict
 
     from pipelines.evaluation import Test, compare
@@ -87,14 +108,15 @@ def _one(what: tuple[Contest, Path], settings: EvaluateSettings, console: StepCo
     eval_set = Test(options["split"], options["queries"], options["qrels"]).load(dataset)
     tasks = [*dataset_pairs(dataset, options["split"], settings.pair_rows), *map(read_pairs, options["pairs"])]
     evaluation, verdict = compare(contest, eval_set, settings, console.step, hosted)
+    outcome = verdict.outcome if verdict is not None else None
     pairs = evaluate_pairs(contest.systems(hosted), tasks, settings, console.step)
     mteb = mteb_scores(contest.systems(hosted), options["mteb"], options["mteb_data"], settings, console.step)
     if options["as_json"]:
         said = None if verdict is None else asdict(verdict)
-        body = {"verdict": said, "evaluation": asdict(evaluation), "pairs": [asdict(item) for item in pairs], "mteb": mteb}
-        return to_json(body)
+        judged = [asdict(item) for item in pairs]
+        return to_json({"verdict": said, "evaluation": asdict(evaluation), "pairs": judged, "mteb": mteb}), outcome
     extra = [*pair_lines(pairs), *mteb_lines(mteb)]
-    return "\n".join(evaluation_lines(evaluation, verdict, extra, all_metrics=options["all_metrics"]))
+    return "\n".join(evaluation_lines(evaluation, verdict, extra, all_metrics=options["all_metrics"])), outcome
 
 
 def _tasks(

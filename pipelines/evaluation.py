@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from curate.bm25 import build, tokenise
-from schemas.errors import InputError, SettingsError
+from schemas.errors import InputError, SettingsError, VerdictError
 from schemas.manifest import MANIFEST_NAME
 from schemas.training import EvaluateSettings
 from train.encoder import Encoder
 from train.eval_set import EvalSet, is_beir, read_beir, read_eval_set, with_questions, with_user_queries
 from train.evaluate import BASE, BM25, COMPARISONS, HYBRID, TUNED, Evaluation, Pairs, Progress, evaluate, quiet
+from train.forgetting import Forgetting, Rated, encoded_similarities, forgetting
 from train.model_folder import read_record
-from train.rankings import Fused, System, run_depth
+from train.rankings import Fused, System, encoder_of, run_depth
 from train.search import Run
-from train.verdict import Verdict, decide, evidence_of
+from train.verdict import Outcome, Verdict, decide, evidence_of
 
 BATCH = 1000
 CHUNKS = "provenance/chunks.parquet"
@@ -64,6 +65,8 @@ class Contest:
     model: str | None = None
     base: str | None = None
     others: tuple[str, ...] = ()
+    general: tuple[Rated, ...] = ()
+    """Texts of elsewhere that people rated: what the tuned model forgot is measured on them."""
 
     def systems(self, hosted: Hosted = lambda _: None) -> dict[str, System]:
         """Row name → system, without BM25 and what is made of others."""
@@ -121,7 +124,37 @@ def compare(
         others = {name: systems.pop(name) for name in list(systems) if name not in (BM25, BASE, TUNED)}
         systems |= {HYBRID: Fused((BM25, TUNED)), **others}
     evaluation = evaluate(systems, eval_set, settings, progress, contest.pairs())
-    return evaluation, decide(evidence_of(evaluation)) if TUNED in systems else None
+    if TUNED not in systems:
+        return evaluation, None
+    lost = _forgotten(systems, contest.general, settings, progress) if contest.general and BASE in systems else None
+    return replace(evaluation, forgetting=lost), decide(evidence_of(evaluation, lost.loss if lost else None))
+
+
+def _forgotten(
+    systems: Mapping[str, System], general: Sequence[Rated], settings: EvaluateSettings, progress: Progress
+) -> Forgetting | None:
+    """None where one of the two is a ranking, which finds nothing alike."""
+    found = []
+    for name in (BASE, TUNED):
+        progress(f"general similarity, {name}", 0, None)
+        system = systems[name]
+        if isinstance(system, dict | Fused):
+            return None
+        with encoder_of(system, settings) as encode:
+            found.append(encoded_similarities(encode, general))
+    return forgetting(general, *found, draws=settings.draws, seed=settings.seed)
+
+
+def check_required(required: str, outcome: Outcome | None, where: str) -> None:
+    """Raise VerdictError when the outcome is worse than "ship" or "not-proven", SettingsError when there is none."""
+    if outcome is None:
+        raise SettingsError("--require needs a tuned MODEL to judge", next_step="give MODEL and DATASET")
+    order = (Outcome.DO_NOT_SHIP, Outcome.NOT_PROVEN, Outcome.SHIP)
+    least = {"ship": Outcome.SHIP, "not-proven": Outcome.NOT_PROVEN}[required]
+    if order.index(outcome) < order.index(least):
+        raise VerdictError(
+            f"the verdict is {outcome}, {least} was required", where=where, next_step="the reasons stand under the table"
+        )
 
 
 def task_folders(folder: Path) -> list[Path]:

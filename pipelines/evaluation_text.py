@@ -38,6 +38,7 @@ def evaluation_lines(
     lines += _differences([item for item in evaluation.comparisons if all_metrics or item.metric == PRIMARY])
     lines += _styles(evaluation)
     lines += _similarities(evaluation)
+    lines += _forgotten(evaluation)
     lines += pairs
     lines += _changes(evaluation)
     said = (*verdict.reasons, *verdict.missing) if verdict is not None else ()
@@ -144,6 +145,13 @@ def _similarities(evaluation: Evaluation) -> Iterator[str]:
         values = (system.similarity.right, system.similarity.wrong, system.passage_similarity) if system.similarity else ()
         cells = "".join(f"{'–' if value is None else f'{value:.4f}':>9}" for value in values)
         yield f"{short(system.name, _NAME):<{width}}{cells}"
+
+
+def _forgotten(evaluation: Evaluation) -> Iterator[str]:
+    lost = evaluation.forgetting
+    if lost is not None:
+        yield from ("", f"general similarity, Spearman with people's ratings of {lost.pairs:,} pairs of texts")
+        yield f"  base {lost.base:.4f}, tuned {lost.tuned:.4f}: lost {lost.loss:+.4f}  [{lost.low:+.4f} … {lost.high:+.4f}]"
 
 
 def _changes(evaluation: Evaluation) -> Iterator[str]:

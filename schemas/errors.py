@@ -77,6 +77,12 @@ class TrainingError(CurateError):
     exit_code = 8
 
 
+class VerdictError(CurateError):
+    """The verdict on a tuned model is worse than what was required."""
+
+    exit_code = 9
+
+
 class Interrupted(CurateError):  # noqa: N818 (not a fault: the user asked for it)
     """Stopped by the user; running the same command again goes on from here."""
 
@@ -93,5 +99,6 @@ EXIT_CODES: dict[int, str] = {
     6: "provider: a language model endpoint refuses or cannot be reached",
     7: "audit: a claim about the dataset does not hold",
     8: "training: a model cannot be loaded, trained or evaluated",
+    9: "verdict: the tuned model is not as good as --require asks",
     130: "interrupted: run the same command again to go on",
 }

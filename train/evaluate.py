@@ -15,6 +15,7 @@ from schemas.training import EvaluateSettings
 from train.bootstrap import Interval, paired_bootstrap
 from train.changes import Changes, Similarity, changes, similarity
 from train.eval_set import EvalSet
+from train.forgetting import Forgetting
 from train.fusion import fuse
 from train.metrics import METRICS, query_metrics
 from train.model_folder import read_record
@@ -90,6 +91,8 @@ class Evaluation:
     """Reason → queries that could not be judged and are not in any number here."""
     notes: tuple[str, ...]
     changed: Changes | None = None
+    forgetting: Forgetting | None = None
+    """On texts of elsewhere that people rated, where such were given."""
     """Single queries, tuned against base; None where one of them is not there."""
 
     def find(self, system: str, against: str, metric: str, queries: Group = "all") -> Interval | None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import InputError
-from train.models import embed
+from train.encoder import Encoder, model_encoder
 from train.rows import needed, read_rows
 
 FIRST = ("sentence1", "text1", "first")
@@ -67,9 +67,14 @@ LAYOUT = "give a file with sentence1, sentence2 and score, such as STS-B"
 
 
 def similarities(model: Any, rated: Sequence[Rated], batch_size: int = 64) -> Numbers:
+    """`encoded_similarities` of a loaded SentenceTransformer."""
+    return encoded_similarities(model_encoder(model, batch_size), rated)
+
+
+def encoded_similarities(encode: Encoder, rated: Sequence[Rated]) -> Numbers:
     """Cosines [pairs] of each pair's texts, both embedded as documents: neither asks for the other."""
-    first = embed(model, [row.first for row in rated], "document", batch_size)
-    second = embed(model, [row.second for row in rated], "document", batch_size)
+    first = encode([row.first for row in rated], "document", lambda _: None)
+    second = encode([row.second for row in rated], "document", lambda _: None)
     cosines: Numbers = np.sum(first.astype(np.float64) * second, axis=1)
     return cosines
 

@@ -18,11 +18,13 @@ from pipelines.cli import main
 from pipelines.evaluation import Contest, bm25_run
 from pipelines.evaluation_text import evaluation_lines
 from pipelines.hosted import kept_folder
-from schemas.errors import SettingsError
+from schemas.errors import SettingsError, VerdictError
 from schemas.training import EvaluateSettings
 from train.evaluate import COMPARISONS
 from train.metrics import CHIEF, METRICS
+from train.verdict import Outcome
 
+WORDS = [f"w{number}" for number in range(60)]
 FAST = ("--set", "draws=200", "--set", "device=cpu")
 
 
@@ -195,6 +197,59 @@ def test_a_folder_of_tasks_gives_the_mean_over_tasks(tmp_path: Path, tiny_model:
     assert [line.split()[0] for line in lines[2:5]] == ["one", "two", "mean"]
     assert lines[2].split()[1] == "1.0000"
     assert "not for a folder of tasks" in evaluate(tasks, "--compare", tiny_model, "--queries", "x.jsonl", expect=2)
+
+
+def rated_pairs(path: Path) -> Path:
+    rows = [f"{WORDS[n]} {WORDS[n + 1]},{WORDS[n]} {WORDS[(n * 7) % 50]},{n % 6}" for n in range(40)]
+    path.write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n")
+    return path
+
+
+def test_what_the_tuned_model_forgot_on_texts_of_elsewhere(
+    dataset: Path, tiny_model: Path, other_model: Path, tmp_path: Path
+) -> None:
+    general = rated_pairs(tmp_path / "general.csv")
+    body = json.loads(evaluate(tiny_model, dataset, "--base", other_model, "--general", general, "--json"))
+    lost = body["evaluation"]["forgetting"]
+    assert (lost["pairs"], lost["loss"], lost["low"], lost["high"]) == (40, 0.0, 0.0, 0.0)
+    assert lost["base"] == lost["tuned"] != 0
+    assert not any("forgetting" in said for said in body["verdict"]["missing"])
+    text = evaluate(tiny_model, dataset, "--base", other_model, "--general", general)
+    assert "general similarity, Spearman with people's ratings of 40 pairs of texts" in text
+    assert "rated pairs, at least 30" in evaluate(tiny_model, dataset, "--general", few(tmp_path), expect=3)
+
+
+def few(folder: Path) -> Path:
+    (folder / "few.csv").write_text("sentence1,sentence2,score\na,b,1\n")
+    return folder / "few.csv"
+
+
+def test_a_required_verdict_is_an_exit_code(dataset: Path, tiny_model: Path, other_model: Path) -> None:
+    untouched = ("--base", other_model)
+    said = evaluate(tiny_model, dataset, *untouched, "--require", "ship", expect=9)
+    assert "the verdict is NOT PROVEN, SHIP was required" in said
+    # The table is printed all the same.
+    assert "BM25" in said
+    evaluate(tiny_model, dataset, *untouched, "--require", "not-proven")
+    assert "needs a tuned MODEL" in evaluate(dataset, "--compare", tiny_model, "--require", "ship", expect=2)
+
+
+@pytest.mark.parametrize(
+    ("required", "outcome", "enough"),
+    [
+        ("ship", Outcome.SHIP, True),
+        ("ship", Outcome.DO_NOT_SHIP, False),
+        ("not-proven", Outcome.SHIP, True),
+        ("not-proven", Outcome.NOT_PROVEN, True),
+        ("not-proven", Outcome.DO_NOT_SHIP, False),
+    ],
+)
+def test_which_verdict_is_enough(required: str, outcome: Outcome, enough: bool) -> None:
+    if enough:
+        module.check_required(required, outcome, "dataset")
+    else:
+        with pytest.raises(VerdictError, match=f"the verdict is {outcome}"):
+            module.check_required(required, outcome, "dataset")
 
 
 def test_a_single_task_is_evaluated_like_a_dataset(tmp_path: Path, tiny_model: Path, other_model: Path) -> None:

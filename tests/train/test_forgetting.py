@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from schemas.errors import InputError
-from train.forgetting import Rated, effective_rank, forgetting, read_rated, similarities, spearman
+from train.encoder import Done, Kind
+from train.forgetting import Rated, effective_rank, encoded_similarities, forgetting, read_rated, spearman
+from train.models import Embeddings
 
 RATED = [Rated(f"first {n}", f"second {n}", float(n % 6)) for n in range(60)]
 SCORES = np.array([row.score for row in RATED])
@@ -38,13 +41,13 @@ def test_an_untouched_model_forgets_nothing_and_a_shuffled_one_all() -> None:
 
 
 def test_similarities_are_cosines_of_documents() -> None:
-    class Model:
-        def encode_document(self, texts: list[str], **_: Any) -> np.ndarray:
-            known = {"east": (1.0, 0.0), "north": (0.0, 1.0), "north-east": (0.6, 0.8)}
-            return np.array([known[text] for text in texts], dtype=np.float32)
+    def encode(texts: Sequence[str], kind: Kind, done: Done) -> Embeddings:
+        assert kind == "document"
+        known = {"east": (1.0, 0.0), "north": (0.0, 1.0), "north-east": (0.6, 0.8)}
+        return np.array([known[text] for text in texts], dtype=np.float32)
 
     rated = [Rated("east", "north", 0), Rated("east", "north-east", 3), Rated("north", "north", 5)]
-    assert similarities(Model(), rated).tolist() == pytest.approx([0.0, 0.6, 1.0])
+    assert encoded_similarities(encode, rated).tolist() == pytest.approx([0.0, 0.6, 1.0])
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +114,13 @@ def test_the_share_of_directions_is_that_of_the_base_model(ranks: tuple[float | 
     lines = [SystemScores(name, {}, {}, 0.1, rank) for name, rank in zip((BASE, TUNED), ranks, strict=True)]
     evaluation = Evaluation("test", 1, 1, 0, 1, {}, tuple(lines), (), {}, ())
     assert evidence_of(evaluation).rank_share == share
+
+
+def test_the_manual_says_the_bounds() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    rules = VerdictSettings()
+    assert f"at least {rules.min_real_queries}, in at least {rules.min_clusters} document clusters" in text
+    assert f"its mean is at least {rules.min_gain}" in text
+    assert f"more than {rules.max_forgetting} Spearman" in text
+    assert f"more alike by more than {rules.max_similarity_rise}" in text
+    assert rules.min_rank_share == 0.5
