@@ -56,6 +56,8 @@ def stage_row(texts: Texts, options: argparse.Namespace) -> dict[str, Any]:
         if options.large:
             # What the texts take would be counted as the stage's.
             texts.passages.clear()
+        if options.st:
+            import sentence_transformers  # noqa: F401 (its import takes seconds, on neither side)
         row |= run_stage(database, options.set, options.workers)
     if options.stage:
         row |= bm25s_times(texts)
