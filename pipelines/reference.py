@@ -189,11 +189,11 @@ def write_pages(root: Path) -> None:
     for name, page in PAGES.items():
         (root / "docs" / name).write_text(page(), encoding="utf-8")
     for name, marker, table in TABLES_IN_PAGES:
-        page = root / name
+        path = root / name
         begin, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-        before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+        before, _, rest = path.read_text(encoding="utf-8").partition(begin)
         after = rest.partition(end)[2] if end in rest else rest
-        page.write_text(f"{before}{begin}\n{table()}\n{end}{after}", encoding="utf-8")
+        path.write_text(f"{before}{begin}\n{table()}\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":
