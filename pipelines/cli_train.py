@@ -14,7 +14,7 @@ SHAPES = ["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_
 
 
 @click.command()
-@click.argument("sources", type=FOLDER, metavar="[SOURCE]...", nargs=-1)
+@click.argument("sources", type=click.Path(path_type=Path), metavar="[SOURCE]...", nargs=-1)
 @click.option("--out", type=FOLDER, required=True, metavar="MODEL", help="Model folder to write.")
 @click.option("--model", required=True, metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
 @click.option("--task", type=click.Choice(["embedder", "checker"]), default="embedder", show_default=True, help="What to train.")

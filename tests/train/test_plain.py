@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from pipelines.cli import main
 from schemas.errors import InputError
 from schemas.training import TrainSettings
 from train.data import read_training_data
@@ -106,6 +108,23 @@ def test_a_file_of_another_kind_than_was_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, {"query": "q", "passage": "p"})
     with pytest.raises(InputError, match=r"these rows are pairs, not scored \(columns: query, passage\)"):
         read_training_data(path, TrainSettings(data="scored"))
+
+
+def test_the_command_trains_on_a_file_and_says_how_it_was_read(tiny_model: Path, tmp_path: Path) -> None:
+    rows = [{"sentence1": f"w{n}", "sentence2": f"w{n} thing", "score": n} for n in range(6)]
+    command = ["train", str(write(tmp_path, *rows)), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
+    result = CliRunner().invoke(main, [*command, "--set", "max_steps=1", "--set", "device=cpu"])
+    assert result.exit_code == 0, result.output
+    assert "6 scored pairs, CoSENTLoss, 1 steps on cpu (fp32)" in result.stdout
+    assert "- Read as scored: anchor = sentence1, passage = sentence2, score = score." in result.stdout
+    assert "- Scores divided by 5: they go beyond 1, as in STS." in result.stdout
+    refused = CliRunner().invoke(main, [*command, "--set", "loss=TripletLoss"])
+    assert (refused.exit_code, "TripletLoss does not take scored (columns: anchor, passage, score)" in refused.output) == (
+        2,
+        True,
+    )
+    missing = CliRunner().invoke(main, ["train", str(tmp_path / "no"), *command[2:]])
+    assert (missing.exit_code, "no manifest.json here" in missing.output) == (3, True)
 
 
 @pytest.mark.parametrize(
