@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from tests.pipelines.recipe_data import rated_rows
 from tests.train.conftest import write_jsonl
 from train.eval_set import read_eval_set
 
@@ -57,7 +58,10 @@ def test_your_own_questions_make_the_test_that_counts(ran: Any, tmp_path: Path) 
     chosen = list(corpus)[:8]
     queries = [{"_id": f"u{number}", "text": " ".join(corpus[item].split()[:9])} for number, item in enumerate(chosen)]
     judged = [{"query-id": f"u{number}", "corpus-id": item, "score": 1} for number, item in enumerate(chosen)]
+    rated = write_jsonl(tmp_path / "rated.jsonl", rated_rows())
     files = (
+        "--general",
+        rated,
         "--queries",
         write_jsonl(tmp_path / "queries.jsonl", queries),
         "--qrels",
