@@ -111,14 +111,18 @@ def losses_table() -> str:
     from train.plain import KINDS
 
     lines = [f"| `{kind}` | {KINDS[kind]} | {', '.join(losses)} |" for kind, losses in LOSSES.items()]
-    return "| rows | columns of a plain file | losses, the first unless another is asked for |\n|---|---|---|\n" + "\n".join(lines)
+    return "| rows | columns of a plain file | losses, the first unless another is asked for |\n|---|---|---|\n" + "\n".join(
+        lines
+    )
 
 
 def train_settings_table() -> str:
     """The settings of `curate train` for embedders that docs/training.md shows."""
     from schemas.training import TrainSettings
 
-    lines = [f"| `{name}` | {_shown(field.default)} | {field.description} |" for name, field in TrainSettings.model_fields.items()]
+    lines = [
+        f"| `{name}` | {_shown(field.default)} | {field.description} |" for name, field in TrainSettings.model_fields.items()
+    ]
     return "| setting | default | meaning |\n|---|---|---|\n" + "\n".join(lines)
 
 
