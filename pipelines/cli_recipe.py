@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipelines.cli_look import FILE
+from pipelines.exits import stopped_at_once
 
 RECIPES = ("nli", "dolly", "squad", "gooaq", "domain")
 ANY = click.Path(path_type=Path)
@@ -77,6 +78,6 @@ def recipe(name: str, as_json: bool, **options: Any) -> None:
     from pipelines.recipes.table import outcome_lines, outcome_values
 
     console = RecipeConsole()
-    with console:
+    with stopped_at_once(), console:
         outcome = run_recipe(name, {**options, "progress": console.step, "listener": console})
     click.echo(to_json(outcome_values(outcome)) if as_json else "\n".join(outcome_lines(outcome)))

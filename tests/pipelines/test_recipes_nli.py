@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.recipes.classify import Intents, classify, read_intents
-from pipelines.recipes.nli import inferred, verdict
+from pipelines.recipes.nli import inferred, run, verdict
 from pipelines.recipes.order import Order
-from schemas.errors import InputError
+from schemas.errors import InputError, Interrupted
 from tests.pipelines.recipe_data import intent_rows, nli_folder, nli_rows, rated_rows, read_lines
 from tests.train.conftest import write_jsonl
 from train.forgetting import Forgetting
@@ -128,6 +129,34 @@ def test_the_same_command_again_trains_nothing(ran: Any) -> None:
     assert lines[0] == found["headline"]
     assert lines[2].split() == ["published", "this", "run"]
     assert lines[5].split()[-2:] == ["0.450", f"{found['details']['spearman']['SoftmaxLoss']:.3f}"]
+
+
+def test_an_interrupted_recipe_goes_on_where_it_was(ran: Any, tmp_path: Path) -> None:
+    """Stopped in the second of four trainings: the first is not trained again, and all figures are those of the undisturbed run."""
+    _, command, found = ran
+    options = dict(zip(command[1::2], command[2::2], strict=True))
+    order = Order(
+        tmp_path / "out",
+        Path(options["--source"]),
+        model=options["--model"],
+        tuned=options["--tuned"],
+        max_steps=3,
+        device="cpu",
+        sets=("batch_size=8", "learning_rate=0.02"),
+    )
+
+    def stop(step: str, done: int, _: int | None) -> None:
+        if (step, done) == ("train cosine: train", 2):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="the same command goes on from the last checkpoint"):
+        run(replace(order, progress=stop))
+    steps: list[str] = []
+    again = run(replace(order, progress=lambda step, *_: steps.append(step)))
+    trained = {step for step in steps if step.endswith(": train")}
+    assert trained == {"train cosine: train", "train mnrl: train", "train already-tuned: train"}
+    assert again.details["spearman"] == found["details"]["spearman"]
+    assert again.details["classification"] == found["details"]["classification"]
 
 
 def test_negatives_are_hypotheses_of_other_entailments(ran: Any) -> None:
