@@ -17,6 +17,7 @@ from train.eval_set import EvalSet, read_eval_set
 from train.evaluate import BASE, BM25, COMPARISONS, HYBRID, TUNED, Evaluation, evaluate
 from train.losses import IN_BATCH
 from train.metrics import PRIMARY
+from train.pair_tasks import dataset_pairs, evaluate_pairs
 from train.rankings import Fused, System
 from train.rerank import RERANKED
 from train.trainer import TrainResult
@@ -58,6 +59,7 @@ def sweep(order: Order, published: Published) -> Outcome:
     on_dev = _on_dev(order, model, epochs, dev)
     best = max(epochs, key=lambda count: (on_dev[count], -count))
     evaluation = _on_test(order, model, epochs, best, test)
+    triplets = _on_triplets(order, model, epochs, dataset)
     change = forgotten(order, model, str(order.model_folder(folder_of(best))))
     verdict = decide(evidence_of(evaluation, None if change is None else change.loss))
     losses = {count: losses_of(result)[-1] for count, result in trained.items() if losses_of(result)}
@@ -65,6 +67,7 @@ def sweep(order: Order, published: Published) -> Outcome:
         "verdict": asdict(verdict),
         "dev": {"metric": PRIMARY, "base": on_dev[0], **{str(count): on_dev[count] for count in epochs}},
         "epochs": best,
+        "triplet_accuracy": triplets,
         "overfits_after": overfits_after(epochs, on_dev, losses),
         "forgetting": None if change is None else asdict(change),
         "evaluation": asdict(evaluation),
@@ -74,7 +77,7 @@ def sweep(order: Order, published: Published) -> Outcome:
     return Outcome(
         published.name,
         _headline(verdict, best),
-        (*figures, *(_row(name, evaluation, best) for name in _names(evaluation))),
+        (*figures, *_triplet_figure(triplets, best), *(_row(name, evaluation, best) for name in _names(evaluation))),
         (*_notes(evaluation, trained, test), *verdict.reasons, *verdict.missing),
         (),
         details,
@@ -140,6 +143,22 @@ def _on_test(order: Order, model: str, epochs: Sequence[int], best: int, test: E
     systems |= {_hybrid(name): Fused((BM25, name)) for name in (BASE, *tuned)}
     pairs = [*COMPARISONS, *((name, BASE) for name in tuned if name != TUNED)]
     return evaluate(systems, test, order.evaluate_settings(), order.step("test"), pairs)
+
+
+def _on_triplets(order: Order, model: str, epochs: Sequence[int], dataset: Path) -> dict[str, float]:
+    """Epochs ("base" for none) → share of the test triplets' negatives that lie farther than the positive; empty where there are none."""
+    settings = order.evaluate_settings()
+    tasks = [task for task in dataset_pairs(dataset, "test", settings.pair_rows) if task.judged == "triplets"]
+    systems: dict[str, System] = {BASE: model, **{str(count): order.model_folder(folder_of(count)) for count in epochs}}
+    found = evaluate_pairs(systems, tasks, settings, order.step("triplets"))
+    return {name: metrics["accuracy"] for scores in found for name, metrics in scores.systems.items()}
+
+
+def _triplet_figure(triplets: Mapping[str, float], best: int) -> list[Figure]:
+    if not triplets:
+        return []
+    here = f"{triplets[BASE]:.3f} → {triplets[str(best)]:.3f}"
+    return [Figure(f"accuracy on test triplets, base → {_counted(best)}", None, here)]
 
 
 def _name(epochs: int, best: int) -> str:

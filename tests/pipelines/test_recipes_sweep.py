@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -48,7 +49,7 @@ def test_every_search_stands_with_and_without_the_reranker(ran: Any) -> None:
     searches += ["hybrid, base", "hybrid, 1 epoch", "hybrid, 2 epochs"]
     expected = [f"hit@5, hit@10: {name}{' (best on dev)' if name == f'vector, {chosen}' else ''}{end}" for name in searches for end in ("", " + reranker")]  # fmt: skip
     rows = {figure["what"]: figure["here"] for figure in found["figures"]}
-    assert list(rows)[6:] == expected
+    assert list(rows)[7:] == expected
     systems = {system["name"]: system["metrics"] for system in found["details"]["evaluation"]["systems"]}
     tuned = ["tuned" if name == chosen else name for name in ("1 epoch", "2 epochs")]
     hybrids = ["hybrid, base", *("hybrid" if name == "tuned" else f"hybrid, {name}" for name in tuned)]
@@ -77,6 +78,26 @@ def test_published_figures_stand_beside(ran: Any) -> None:
     ]
     assert figures[4][2] == reranked
     assert figures[5][:2] == ("overfitting begins (dev nDCG@10 falls, the loss too)", "early")
+
+
+def test_triplets_are_judged_by_each_of_their_negatives(ran: Any, tiny_model: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    out, _, found = ran
+    rows = pl.read_parquet(out / "build" / "dataset" / "triplets" / "test.parquet")
+    accuracy = found["details"]["triplet_accuracy"]
+    for name, place in (("base", tiny_model), ("1", out / "models" / "epochs-1"), ("2", out / "models" / "epochs-2")):
+        model = SentenceTransformer(str(place), device="cpu")
+        anchor, positive, first, second = (
+            model.encode(rows[column].to_list(), normalize_embeddings=True) for column in rows.columns
+        )
+        right = [(anchor * others).sum(axis=1) for others in (positive, first, second)]
+        assert accuracy[name] == pytest.approx(np.mean([right[0] > right[1], right[0] > right[2]]), abs=1e-6)
+    best = found["details"]["epochs"]
+    what = f"accuracy on test triplets, base → {best} epoch{'s' if best > 1 else ''}"
+    assert (what, f"{accuracy['base']:.3f} → {accuracy[str(best)]:.3f}") in [
+        (row["what"], row["here"]) for row in found["figures"]
+    ]
 
 
 def test_models_are_last_steps_chosen_among_on_dev(ran: Any, tiny_model: Path) -> None:
