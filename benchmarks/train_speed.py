@@ -105,6 +105,7 @@ def plain_script(rows: Sequence[tuple[str, str, str]], options: argparse.Namespa
     from datasets import Dataset
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from transformers import TrainerCallback
+    from transformers.trainer_callback import PrinterCallback
 
     losses = third_party("sentence_transformers.sentence_transformer.losses", "sentence_transformers.losses")
     clock = Clock()
@@ -136,6 +137,7 @@ def plain_script(rows: Sequence[tuple[str, str, str]], options: argparse.Namespa
         loss=losses.MultipleNegativesRankingLoss(model),
         callbacks=[Watch()],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
     return Timed(clock.seconds, [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry])
 
