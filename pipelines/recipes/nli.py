@@ -148,7 +148,7 @@ def _measure(order: Order, on: tuple[Sequence[Rated], Intents], model: str) -> M
 
 def _figures(names: tuple[str, str], trained: Mapping[str, TrainResult], measured: Mapping[str, Measured]) -> tuple[Figure, ...]:
     plain, tuned = (Path(name).name for name in names)
-    found = [Figure(f"STS-B Spearman, {plain} untrained", None, measured["untrained"].spearman)]
+    found = [Figure(f"STS-B Spearman, {plain} before training", None, measured["untrained"].spearman)]
     for loss, published in SPEARMAN.items():
         found.append(Figure(f"training loss, {loss}", LOSSES[loss], _fall(trained[loss])))
         found.append(Figure(f"STS-B Spearman, {loss}", published, measured[loss].spearman))

@@ -48,7 +48,7 @@ def ran(source: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 def test_every_figure_of_the_source_stands_beside_one_of_this_run(ran: Any) -> None:
     out, _, found = ran
     assert [(figure["what"], figure["published"]) for figure in found["figures"]] == [
-        ("STS-B Spearman, bert untrained", None),
+        ("STS-B Spearman, bert before training", None),
         ("training loss, SoftmaxLoss", "0.845"),
         ("STS-B Spearman, SoftmaxLoss", 0.45),
         ("training loss, CosineSimilarityLoss", "0.232 → 0.142"),
