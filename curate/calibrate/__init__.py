@@ -66,7 +66,7 @@ def calibrate(context: Context, wanted: Wanted, progress: Progress) -> Calibrati
         "gates": {name: _all(gate_rates(flags, sample, resampling)) for name, flags in failed.items()},
         "overlap": overlaps(failed[RECOMMENDED], sample),
         "thresholds": found.values(),
-        "fitted": {"train": fitted[0].values(), "dev_and_test": fitted[1].values()} if fitted else None,
+        "fitted": _fit_values(beside, fitted) if fitted else None,
         "judge": judged,
         "notes": _notes(sample, found, context),
         "seconds_per_row": cost,
@@ -85,6 +85,11 @@ def _best_fit(
     tries = [(beside, fit_both(sample, beside, target)) for beside in (plain, tuned, *weighed)]
     caught = [_mean_caught(sample, _with_fitted(sample, beside, fitted)) for beside, fitted in tries]
     return tries[caught.index(max(caught))]
+
+
+def _fit_values(beside: FilterSettings, fitted: tuple[Fitted, Fitted]) -> dict[str, Any]:
+    rules = {name: getattr(beside, name) for name in RULES}
+    return {"train": fitted[0].values(), "dev_and_test": fitted[1].values(), "rules": rules}
 
 
 def _mean_caught(sample: Sample, failed: Failed) -> float:

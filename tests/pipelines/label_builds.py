@@ -16,7 +16,7 @@ from pipelines.cli import main
 from pipelines.engine import ProcessEngine
 from pipelines.fingerprint import fingerprint
 from pipelines.ledger import prepare
-from pipelines.runner import Build, Silent, _Session, run_stage
+from pipelines.runner import Build, Session, Silent, run_stage
 from schemas.settings import Settings
 from schemas.tables import TABLES, frame
 from tests.curate.conftest import Tables
@@ -48,7 +48,7 @@ def filtered(folder: Path) -> Path:
     """Run stage filter of a build folder."""
     settings = Settings()
     with open_store(folder) as store, ProcessEngine(1) as engine:
-        session = _Session(Build((), folder, settings), store, engine, Silent())
+        session = Session(Build((), folder, settings), store, engine, Silent())
         run_stage(session, STAGE, fingerprint(STAGE, settings, {}, folder))
     return folder
 
