@@ -120,6 +120,8 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     progress("save", 0, None)
     encoder = _chosen(prepared.encoder, best, run)
     result = replace(facts, weights_sha256=weights_sha256(encoder), seconds=round(time.monotonic() - started, 1))
+    # The checkpoints go with the publishing: all must have read theirs.
+    processes.wait(prepared.device)
     if processes.writes():
         publish(place, lambda folder: _write(folder, encoder, result, place))
     processes.wait(prepared.device)

@@ -26,10 +26,12 @@ def example(number: int) -> str:
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[number]
 
 
-def run(number: int) -> dict[str, Any]:
-    """What a block leaves behind."""
+def run(number: int, model: str = "model") -> dict[str, Any]:
+    """What a block leaves behind; `model` stands in place of the page's own name for the folder."""
     names: dict[str, Any] = {"__name__": "example"}
-    exec(compile(example(number), f"{PAGE.name} block {number}", "exec", dont_inherit=True), names)
+    exec(
+        compile(example(number).replace('"model"', f'"{model}"'), f"{PAGE.name} block {number}", "exec", dont_inherit=True), names
+    )
     return names
 
 
@@ -78,9 +80,11 @@ def test_lancedb_with_prompts_embeds_as_training_did(tmp_path: Path, monkeypatch
     pytest.importorskip("lancedb", reason=NO_LANCEDB)
     saved = save_tiny_embedder(tmp_path, {"query": "query: ", "document": "is "})
     assert saved == tmp_path / "model"
+    # LanceDB keeps models by their names: another test's may be kept as "model".
+    saved.rename(tmp_path / "prompted-model")
     monkeypatch.chdir(tmp_path)
-    prompted = run(2)["prompted"]
-    model = load_model("model", device="cpu")
+    prompted = run(2, "prompted-model")["prompted"]
+    model = load_model("./prompted-model", device="cpu")
     asked, told = prompted.compute_query_embeddings("w1 w2")[0], prompted.compute_source_embeddings(["w1 w2"])[0]
     assert asked == pytest.approx(model.encode_query("w1 w2", normalize_embeddings=True).tolist(), abs=1e-6)
     assert told == pytest.approx(model.encode_document("w1 w2", normalize_embeddings=True).tolist(), abs=1e-6)
