@@ -126,14 +126,14 @@ def compare(
     evaluation = evaluate(systems, eval_set, settings, progress, contest.pairs())
     if TUNED not in systems:
         return evaluation, None
-    lost = _forgotten(systems, contest.general, settings, progress) if contest.general and BASE in systems else None
+    lost = forgotten(systems, contest.general, settings, progress) if contest.general and BASE in systems else None
     return replace(evaluation, forgetting=lost), decide(evidence_of(evaluation, lost.loss if lost else None))
 
 
-def _forgotten(
+def forgotten(
     systems: Mapping[str, System], general: Sequence[Rated], settings: EvaluateSettings, progress: Progress
 ) -> Forgetting | None:
-    """None where one of the two is a ranking, which finds nothing alike."""
+    """What the tuned system lost of general similarity beside the base; None where one of them is a ranking, which finds nothing alike."""
     found = []
     for name in (BASE, TUNED):
         progress(f"general similarity, {name}", 0, None)

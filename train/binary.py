@@ -21,8 +21,7 @@ class Cut:
 
 def roc_auc(labels: Labels, scores: Scores) -> float:
     """Chance that a row of class 1 scores above a row of class 0, ties counting half (Mann-Whitney). Needs both classes."""
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    ranks = mean_ranks(scores)
     ones = int(labels.sum())
     zeros = len(labels) - ones
     if not ones or not zeros:
@@ -64,3 +63,10 @@ def _curve(labels: Labels, scores: Scores) -> tuple[Scores, Scores, Scores]:
     last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
     right = np.cumsum(labels[order])[last].astype(np.float64)
     return right / (last + 1), right / max(1, int(labels.sum())), ordered[last]
+
+
+def mean_ranks(values: Scores) -> Scores:
+    """Ranks from 1, of equal values the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Scores = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks

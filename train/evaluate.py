@@ -21,7 +21,6 @@ from train.metrics import METRICS, query_metrics
 from train.model_folder import read_record
 from train.models import free_memory
 from train.rankings import Fused, Ranking, System, checked_run, dense_ranking, encoder_of, run_depth
-from train.rankings import dense_run as dense_run  # noqa: PLC0414 (training takes it from here)
 from train.rerank import RERANKED, load_reranker, pairs_to_score, rerank, score_pairs
 from train.search import Ranked, by_document
 

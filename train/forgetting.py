@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import InputError
+from train.binary import mean_ranks
 from train.encoder import Encoder, model_encoder
-from train.rows import needed, read_rows
+from train.rows import needed, number, read_rows
 
 FIRST = ("sentence1", "text1", "first")
 SECOND = ("sentence2", "text2", "second")
@@ -53,7 +54,7 @@ def read_rated(path: Path) -> list[Rated]:
     rows = list(read_rows(path))
     tests = [(place, row) for place, row in rows if str(row.get("split") or "") == "test"]
     rated = [
-        Rated(needed(row, FIRST, place), needed(row, SECOND, place), _number(needed(row, SCORE, place), place))
+        Rated(needed(row, FIRST, place), needed(row, SECOND, place), number(needed(row, SCORE, place), place, LAYOUT))
         for place, row in tests or rows
     ]
     if len(rated) < FEWEST:
@@ -94,7 +95,7 @@ def forgetting(rated: Sequence[Rated], base: Numbers, tuned: Numbers, *, draws: 
 
 def spearman(first: Numbers, second: Numbers) -> float:
     """Rank correlation, of equal values the mean rank; 0 where one side does not vary."""
-    ranks = np.stack([_ranks(first), _ranks(second)])
+    ranks = np.stack([mean_ranks(first), mean_ranks(second)])
     centred = ranks - ranks.mean(axis=1, keepdims=True)
     scale = float(np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
     return float((centred[0] * centred[1]).sum()) / scale if scale else 0.0
@@ -109,19 +110,3 @@ def effective_rank(vectors: npt.NDArray[np.floating[Any]]) -> float:
         return 0.0
     shares = values[values > 1e-12] / total
     return float(np.exp(-(shares * np.log(shares)).sum()))
-
-
-def _ranks(values: Numbers) -> Numbers:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Numbers = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return ranks
-
-
-def _number(text: str, place: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise InputError(f"score {text[:40]!r} is no number", where=place, next_step=LAYOUT)
-    return value

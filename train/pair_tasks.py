@@ -19,7 +19,7 @@ from train.encoder import Encoder, Kind
 from train.evaluate import Progress, quiet
 from train.forgetting import FIRST, SCORE, SECOND, spearman
 from train.rankings import Fused, System, encoder_of
-from train.rows import cell, needed, read_rows
+from train.rows import cell, needed, number, read_rows
 
 Numbers = npt.NDArray[np.float64]
 Judged = Literal["similarity", "triplets", "binary"]
@@ -121,7 +121,7 @@ def read_pairs(path: Path) -> PairTask:
     first = rows[0][1]
     if cell(first, FIRST) and cell(first, SECOND):
         texts = [(needed(row, FIRST, place), needed(row, SECOND, place)) for place, row in rows]
-        known = [_number(needed(row, SCORE, place), place) for place, row in rows]
+        known = [number(needed(row, SCORE, place), place, _LAYOUTS) for place, row in rows]
         return _task(path.name, "similarity", texts, known, first="document")
     if cell(first, ANCHOR) and cell(first, POSITIVE) and (names := _negatives(first)):
         triplets = [
@@ -172,15 +172,6 @@ def _triplet_accuracy(cosines: Numbers, owner: npt.NDArray[np.int64]) -> float:
     right = cosines[positive][owner[~positive]] > cosines[~positive]
     return float(right.mean())
 
-
-def _number(text: str, place: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        raise InputError(f"score {text[:40]!r} is no number", where=place, next_step=_LAYOUTS)
-    return value
 
 
 def _label(text: str, place: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,17 @@ def needed(row: Mapping[str, Any], names: Sequence[str], place: str) -> str:
         raise InputError(
             f"no {names[0]!r} (columns there: {columns})", where=place, next_step=f"name the column one of {', '.join(names)}"
         )
+    return value
+
+
+def number(text: str, place: str, next_step: str) -> float:
+    """A score as a finite number, or an InputError that names the place."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"score {text[:40]!r} is no number", where=place, next_step=next_step)
     return value
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from pipelines.evaluation import bm25_run
 from pipelines.recipes.order import Order, brief
-from pipelines.recipes.ratings import forgotten, general_ratings
+from pipelines.recipes.ratings import general_ratings, lost_by_tuning
 from pipelines.recipes.source import Part, read_part, some, texts, write_lines
 from pipelines.recipes.table import Figure, Outcome
 from schemas.errors import InputError
@@ -60,7 +60,7 @@ def run(order: Order) -> Outcome:
     eval_set = _eval_set(pairs, test)
     systems: dict[str, System] = {BM25: bm25_run(eval_set), BASE: model, TUNED: tuned, HYBRID: Fused((BM25, TUNED))}
     evaluation = evaluate(systems, eval_set, order.evaluate_settings(), order.step("test"))
-    change = forgotten(order, model, tuned)
+    change = lost_by_tuning(order, model, tuned)
     verdict = decide(evidence_of(evaluation, None if change is None else change.loss))
     probes = {name: _probe(order, place) for name, place in (("before", model), ("after", tuned))}
     notes = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pipelines.evaluation import forgotten
 from pipelines.recipes.order import Order
 from pipelines.recipes.source import Part, read_part, some, texts
 from schemas.errors import InputError
-from train.forgetting import FIRST, SCORE, SECOND, Forgetting, Rated, forgetting, read_rated, similarities
-from train.models import free_memory, load_model, silenced
+from train.evaluate import BASE, TUNED
+from train.forgetting import FIRST, SCORE, SECOND, Forgetting, Rated, read_rated
 
 STSB = Part("stsb", "hf://nyu-mll/glue/stsb:validation", "sentence1, sentence2, score")
 
@@ -26,15 +27,9 @@ def general_ratings(order: Order) -> tuple[Rated, ...]:
     return tuple(read_rated(order.general)) if order.general is not None else ()
 
 
-def forgotten(order: Order, base: str, tuned: str) -> Forgetting | None:
+def lost_by_tuning(order: Order, base: str, tuned: str) -> Forgetting | None:
     """What tuning lost of general similarity; None where the order names no rated texts."""
     rated = general_ratings(order)
     if not rated:
         return None
-    cosines = []
-    for model in (base, tuned):
-        order.progress("forgetting", 0, None)
-        with silenced():
-            cosines.append(similarities(load_model(model, device=order.device), rated))
-        free_memory()
-    return forgetting(rated, cosines[0], cosines[1], seed=order.seed)
+    return forgotten({BASE: base, TUNED: tuned}, rated, order.evaluate_settings(), order.progress)

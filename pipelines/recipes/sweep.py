@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.evaluation import bm25_run
 from pipelines.recipes.order import Order, brief, losses_of
-from pipelines.recipes.ratings import forgotten, general_ratings
+from pipelines.recipes.ratings import general_ratings, lost_by_tuning
 from pipelines.recipes.source import Part, read_part, texts, write_lines
 from pipelines.recipes.table import Figure, Outcome
 from schemas.errors import InputError
@@ -60,7 +60,7 @@ def sweep(order: Order, published: Published) -> Outcome:
     best = max(epochs, key=lambda count: (on_dev[count], -count))
     evaluation = _on_test(order, model, epochs, best, test)
     triplets = _on_triplets(order, model, epochs, dataset)
-    change = forgotten(order, model, str(order.model_folder(folder_of(best))))
+    change = lost_by_tuning(order, model, str(order.model_folder(folder_of(best))))
     verdict = decide(evidence_of(evaluation, None if change is None else change.loss))
     losses = {count: losses_of(result)[-1] for count, result in trained.items() if losses_of(result)}
     details = {
