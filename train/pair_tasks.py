@@ -173,7 +173,6 @@ def _triplet_accuracy(cosines: Numbers, owner: npt.NDArray[np.int64]) -> float:
     return float(right.mean())
 
 
-
 def _label(text: str, place: str) -> float:
     if text.strip().lower() not in ("0", "1", "0.0", "1.0", "true", "false"):
         raise InputError(f"label {text[:40]!r} is neither 1 nor 0", where=place, next_step=_LAYOUTS)
