@@ -5,8 +5,9 @@
 Triplets of `squad` v1: a question, its paragraph, a paragraph of another article, in their natural lengths. The plain side is the training script of the
 sentence-transformers guides: SentenceTransformerTrainer, MultipleNegativesRankingLoss, shuffled batches, learning rate 2e-5, warm-up 10%. Both sides
 take the same rows, model, batch and number of steps. Timed is what lies between the end of the first step and the end of the last. Prints a table with
-pairs/s, tokens/s (padding not counted), the mean loss of the last third of the steps, and the share of the device's measured rate of matrix
-multiplication (6 operations a weight and token, embeddings not counted), then one line of JSON.
+pairs/s, tokens/s (padding not counted), the tuned model's loss on rows that neither side trained on (fp32, batches in the same order), and the share
+of the device's measured rate of matrix multiplication in the precision trained in (6 operations a weight and token, embeddings not counted), then one line
+of JSON.
 """
 
 from __future__ import annotations
@@ -25,18 +26,22 @@ import polars as pl
 
 from curate.stage import content_id
 from schemas.training import TrainSettings
+from train.losses import IN_BATCH, build_loss
 from train.models import load_model, third_party
 from train.trainer import train_model
 
 PLAIN, OURS = "plain script", "curate train"
+HELD_OUT = 8
+"""Batches of rows that neither side trains on."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One training: seconds of the steps after the first, and the losses."""
+    """One training: seconds of the steps after the first, loss of the tuned model on held-out rows, precision."""
 
     seconds: float
-    losses: list[float]
+    loss: float
+    precision: str
 
 
 class Clock:
@@ -58,10 +63,11 @@ class Clock:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmark as the command line says."""
     options = _options(arguments)
-    rows = triplets(options.data, options.steps * options.batch_size)
+    drawn = triplets(options.data, (options.steps + HELD_OUT) * options.batch_size)
+    rows, options.held_out = drawn[: options.steps * options.batch_size], drawn[options.steps * options.batch_size :]
     model = load_model(options.model, device=options.device)
-    tokens, weights, rate = count_tokens(model, rows), inner_weights(model), matmul_rate(str(model.device))
-    device = str(model.device)
+    tokens, weights, device = count_tokens(model, rows), inner_weights(model), str(model.device)
+    base_loss = held_out_loss(model, options)
     del model
     runs: dict[str, list[Timed]] = {PLAIN: [], OURS: []}
     sides: dict[str, Callable[..., Timed]] = {PLAIN: plain_script, OURS: our_training}
@@ -70,12 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 runs[name].append(side(rows, options, Path(folder), turn))
     share = (options.steps - 1) / options.steps
-    table = {name: summary(timed, len(rows) * share, tokens * share, (weights, rate)) for name, timed in runs.items()}
+    rates = {kind: matmul_rate(device, kind) for kind in {timed.precision for side in runs.values() for timed in side}}
+    table = {name: summary(timed, len(rows) * share, tokens * share, (weights, rates)) for name, timed in runs.items()}
     ratio = table[OURS]["pairs_per_s"] / table[PLAIN]["pairs_per_s"]
     for name, line in table.items():
-        print(f"{name:<14}" + "".join(f"{key} {value:>10,.3f}   " for key, value in line.items()))
+        print(f"{name:<14}{runs[name][0].precision}  " + "".join(f"{key} {value:>10,.3f}   " for key, value in line.items()))
+    print(f"{'base model':<14}held_out_loss {base_loss:.3f}")
     print(f"{OURS} / {PLAIN}: {ratio:.2f} times the pairs/s")
-    facts = {"device": device, "steps": options.steps, "batch_size": options.batch_size, "matmul_gflops": round(rate / 1e9, 1)}
+    facts = {"device": device, "steps": options.steps, "batch_size": options.batch_size, "base_loss": base_loss}
+    facts["matmul_gflops"] = {kind: round(rate / 1e9, 1) for kind, rate in rates.items()}
     print(json.dumps({"benchmark": "train_speed", **facts, "tokens": tokens, "sides": table, "ratio": round(ratio, 3)}))
 
 
@@ -139,7 +148,10 @@ def plain_script(rows: Sequence[tuple[str, str, str]], options: argparse.Namespa
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    return Timed(clock.seconds, [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry])
+    tuned = str(folder / "model")
+    model.save_pretrained(tuned)
+    loaded = load_model(tuned, device=options.device)
+    return Timed(clock.seconds, held_out_loss(loaded, options), "bf16" if arguments.bf16 else "fp32")
 
 
 def our_training(rows: Sequence[tuple[str, str, str]], options: argparse.Namespace, folder: Path, seed: int) -> Timed:
@@ -155,19 +167,38 @@ def our_training(rows: Sequence[tuple[str, str, str]], options: argparse.Namespa
 
     settings = TrainSettings(batch_size=options.batch_size, learning_rate=2e-5, seed=seed, device=options.device)
     result = train_model(file, folder / "model", options.model, settings, progress)
-    return Timed(clock.seconds, [entry["loss"] for entry in result.history if "loss" in entry])
+    loaded = load_model(str(folder / "model"), device=options.device)
+    return Timed(clock.seconds, held_out_loss(loaded, options), result.precision)
 
 
-def summary(runs: Sequence[Timed], pairs: float, tokens: float, machine: tuple[int, float]) -> dict[str, float]:
+def held_out_loss(model: Any, options: argparse.Namespace) -> float:
+    """Mean MultipleNegativesRankingLoss over batches of rows that were not trained on."""
+    import torch
+
+    rows, size = options.held_out, options.batch_size
+    loss = build_loss(IN_BATCH, model)
+    found = []
+    model.eval()
+    with torch.no_grad():
+        for start in range(0, len(rows), size):
+            columns = zip(*rows[start : start + size], strict=True)
+            features = [
+                {k: v.to(model.device) for k, v in model.preprocess(list(c)).items() if hasattr(v, "to")} for c in columns
+            ]
+            found.append(float(loss(features, None)))
+    return round(statistics.fmean(found), 4)
+
+
+def summary(runs: Sequence[Timed], pairs: float, tokens: float, machine: tuple[int, dict[str, float]]) -> dict[str, float]:
     """Medians over the rounds."""
-    weights, rate = machine
+    weights, rates = machine
+    rate = rates[runs[0].precision]
     seconds = statistics.median(run.seconds for run in runs)
-    last = [statistics.fmean(run.losses[-max(1, len(run.losses) // 3) :]) for run in runs]
     return {
         "seconds": round(seconds, 3),
         "pairs_per_s": round(pairs / seconds, 3),
         "tokens_per_s": round(tokens / seconds, 1),
-        "final_loss": round(statistics.median(last), 4),
+        "held_out_loss": round(statistics.median(run.loss for run in runs), 4),
         "share_of_matmul": round(6 * weights * tokens / seconds / rate, 4),
     }
 
@@ -184,11 +215,11 @@ def inner_weights(model: Any) -> int:
     return sum(tensor.numel() for name, tensor in model.named_parameters() if "embedding" not in name and tensor.dim() > 1)
 
 
-def matmul_rate(device: str, size: int = 2048) -> float:
-    """Floating-point operations a second of large matrix products, in the precision that is trained in."""
+def matmul_rate(device: str, precision: str, size: int = 2048) -> float:
+    """Floating-point operations a second of large matrix products."""
     import torch
 
-    kind = torch.bfloat16 if device.startswith("cuda") else torch.float32
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     left = torch.randn(size, size, device=device, dtype=kind)
     right = torch.randn(size, size, device=device, dtype=kind)
 

@@ -147,7 +147,7 @@ class TrainSettings(Section):
     seed: int = Field(13, ge=0, description="Seed of the order of rows, of dropout and of new weights.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 on a GPU that has it, else fp16 on a GPU, else fp32."
+        "auto", description="auto: bf16 on a GPU or processor that multiplies it, else fp16 on a GPU, else fp32."
     )
     encode_batch_size: int = Field(64, ge=1, description="Texts embedded at once in evaluations.")
 
@@ -177,7 +177,7 @@ class CheckerSettings(Section):
     seed: int = Field(13, ge=0, description="Seed of the new head, the dev documents, the order of rows and dropout.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="auto: bf16 on a GPU that has it, else fp16 on a GPU, else fp32."
+        "auto", description="auto: bf16 on a GPU or processor that multiplies it, else fp16 on a GPU, else fp32."
     )
     encode_batch_size: int = Field(64, ge=1, description="Pairs scored at once on dev.")
 

@@ -20,6 +20,7 @@ from train.losses import build_loss
 from train.metrics import PRIMARY
 from train.model_folder import Place
 from train.models import free_memory, third_party
+from train.padding import as_saved, pass_in_parts
 from train.plan import Plan, within
 from train.rankings import dense_run
 from train.trainer_class import trainer_class
@@ -63,6 +64,8 @@ def fit(encoder: Any, run: Run, place: Place) -> tuple[Any, Run]:
     Where the GPU's memory is too small for a step after all, the run begins again from the newest checkpoint with half as many rows at once.
     """
     before = _weights(encoder) if run.device.startswith("cuda") else None
+    if run.device == "cpu":
+        pass_in_parts(encoder)
     resume = place.resume_from
     while True:
         try:
@@ -202,6 +205,7 @@ def _evaluator(run: Run) -> Any:
 
         def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
             run.progress("dev", 0, None)
-            return dev_scores(model, run.dev, run.settings, run.progress, "dev")
+            with as_saved(model):
+                return dev_scores(model, run.dev, run.settings, run.progress, "dev")
 
     return DevEvaluator()

@@ -75,12 +75,20 @@ def load_cross_encoder(name: str, *, seed: int, device: str = "auto", max_seq_le
 def choose_precision(precision: str, device: str) -> str:
     """fp32, bf16 or fp16 for a wish that may be "auto"; SettingsError for what the device cannot do."""
     gpu = device.startswith("cuda")
-    bf16 = gpu and bool(third_party("torch").cuda.is_bf16_supported())
+    torch = third_party("torch")
+    bf16 = bool(torch.cuda.is_bf16_supported()) if gpu else device == "cpu" and _multiplies_bf16(torch)
     if precision == "auto":
         return "bf16" if bf16 else "fp16" if gpu else "fp32"
     if (precision == "fp16" and not gpu) or (precision == "bf16" and gpu and not bf16):
         raise SettingsError(f"{precision} does not work on {device}", where="precision", next_step="use precision=auto")
     return precision
+
+
+def _multiplies_bf16(torch: Any) -> bool:
+    """Whether the processor has instructions for bf16 products (AVX512-BF16, AMX and their like): without, they are slower than fp32's."""
+    # Not there before torch 2.11.
+    known: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(name.endswith("bf16") and found is True for name, found in known.items())
 
 
 def weights_sha256(model: Any) -> str:

@@ -143,7 +143,7 @@ def _step(encoder: Any, name: str, what: tuple[Plan, TrainingData, str, list[int
     given = torch.tensor(frame[labels[0]].to_list(), device=device) if labels else None
     loss = build_loss(name, encoder, plan.options).to(device)
     types = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    with torch.autocast(device.type, dtype=types.get(precision), enabled=precision in types and device.type == "cuda"):
+    with torch.autocast(device.type, dtype=types.get(precision), enabled=precision in types):
         value = loss(features, given)
     if backward:
         value.backward()

@@ -14,6 +14,7 @@ from pipelines.cli import main
 from schemas.errors import InputError, SettingsError
 from schemas.training import TrainSettings
 from train.data import read_training_data, to_dataset
+from train.models import choose_precision
 from train.trainer import train_model
 
 STEP = TrainSettings(max_steps=1, batch_size=4, warmup_ratio=0, device="cpu")
@@ -182,7 +183,9 @@ def test_the_command_takes_a_format_and_says_what_it_chose(tiny_model: Path, mak
     sets = [part for item in ("max_steps=1", "batch_size=4", "device=cpu") for part in ("--set", item)]
     result = CliRunner().invoke(main, [*command, *sets])
     assert result.exit_code == 0, result.output
-    assert "6 triplets with a teacher's scores, MarginMSELoss, 1 steps on cpu (fp32)" in result.stdout
+    assert (
+        f"6 triplets with a teacher's scores, MarginMSELoss, 1 steps on cpu ({choose_precision('auto', 'cpu')})" in result.stdout
+    )
     assert "the model's are taken as cosines, too" in result.stdout
     assert json.loads((tmp_path / "out" / "training.json").read_text())["settings"]["data"] == "distilled"
     refused = CliRunner().invoke(main, [*command, "--task", "checker"])

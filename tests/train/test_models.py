@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import SettingsError, TrainingError
-from train.models import embed, load_model, prompts, third_party, weights_sha256
+from train.models import choose_precision, embed, load_model, prompts, third_party, weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +116,32 @@ def test_the_models_own_prompts_are_used_for_training_and_for_embedding(tiny_mod
     model.prompts = {"query": "what is ", "document": "about "}
     assert prompts(model, columns) == {"anchor": "what is ", "positive": "about ", "negative_1": "about "}
     assert embed(model, ["w1 w2"], "query") != pytest.approx(plain, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True, "avx2": True}, "bf16"),
+        ({"amx_bf16": True}, "bf16"),
+        ({"avx512_bf16": False, "avx2": True, "cpu_name": "bf16"}, "fp32"),
+        ({}, "fp32"),
+    ],
+)
+def test_bf16_is_chosen_on_processors_that_multiply_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, Any], expected: str
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert choose_precision("auto", "cpu") == expected
+    # Asked for, it is given anyway: emulated, slow, right.
+    assert choose_precision("bf16", "cpu") == "bf16"
+    with pytest.raises(SettingsError, match="fp16 does not work on cpu"):
+        choose_precision("fp16", "cpu")
+
+
+def test_a_torch_that_does_not_tell_what_the_processor_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert choose_precision("auto", "cpu") == "fp32"

@@ -14,6 +14,7 @@ from schemas.errors import InputError
 from schemas.training import TrainSettings
 from train.data import read_training_data
 from train.losses import LOSSES
+from train.models import choose_precision
 from train.plain import KINDS, read_plain
 
 
@@ -115,7 +116,7 @@ def test_the_command_trains_on_a_file_and_says_how_it_was_read(tiny_model: Path,
     command = ["train", str(write(tmp_path, *rows)), "--out", str(tmp_path / "out"), "--model", str(tiny_model)]
     result = CliRunner().invoke(main, [*command, "--set", "max_steps=1", "--set", "device=cpu"])
     assert result.exit_code == 0, result.output
-    assert "6 scored pairs, CoSENTLoss, 1 steps on cpu (fp32)" in result.stdout
+    assert f"6 scored pairs, CoSENTLoss, 1 steps on cpu ({choose_precision('auto', 'cpu')})" in result.stdout
     assert "- Read as scored: anchor = sentence1, passage = sentence2, score = score." in result.stdout
     assert "- Scores divided by 5: they go beyond 1, as in STS." in result.stdout
     refused = CliRunner().invoke(main, [*command, "--set", "loss=TripletLoss"])

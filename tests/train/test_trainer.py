@@ -18,10 +18,12 @@ from schemas.errors import InputError, Interrupted, SettingsError, TrainingError
 from schemas.training import EvaluateSettings, TrainSettings
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate
-from train.models import load_model, weights_sha256
+from train.models import choose_precision, load_model, weights_sha256
 from train.trainer import TrainResult, train_model
 
 QUICK = TrainSettings(epochs=2, batch_size=8, learning_rate=1e-2, device="cpu")
+# Depends on the processor.
+AUTO = choose_precision("auto", "cpu")
 STEPS = QUICK.model_copy(update={"epochs": 1, "max_steps": 2})
 
 
@@ -41,7 +43,7 @@ def test_the_whole_road(tiny_model: Path, make_dataset: Any, tmp_path: Path, cap
     dataset, out = make_dataset(), tmp_path / "out"
     steps: list[tuple[str, int, int | None]] = []
     result = train_model(dataset, out, str(tiny_model), QUICK, lambda *step: steps.append(step))
-    assert (result.format, result.rows, result.steps, result.device, result.precision) == ("triplets", 40, 10, "cpu", "fp32")
+    assert (result.format, result.rows, result.steps, result.device, result.precision) == ("triplets", 40, 10, "cpu", AUTO)
     assert list(dict.fromkeys(step for step, _, _ in steps)) == ["check", "load", "look", "base", "train", "dev", "save"]
     assert [(done, total) for name, done, total in steps if name == "train"] == [(n, 10) for n in range(1, 11)]
     assert [(name, done, total) for name, done, total in steps if name in ("base", "dev")] == [
@@ -75,7 +77,7 @@ def test_the_whole_road(tiny_model: Path, make_dataset: Any, tmp_path: Path, cap
     assert record["settings"] == QUICK.model_dump(mode="json")
     assert TrainResult(**{**record, "notes": tuple(record["notes"])}) == result
     assert not (out / ".checkpoints").exists()
-    assert "40 triplets of the dataset `tiny`, 10 steps (cpu, fp32)" in (out / "README.md").read_text()
+    assert f"40 triplets of the dataset `tiny`, 10 steps (cpu, {AUTO})" in (out / "README.md").read_text()
     # Results go to stdout: a library has no business there, nor with bars on stderr.
     captured = capsys.readouterr()
     assert captured.out == ""
