@@ -50,7 +50,18 @@ if TYPE_CHECKING:
 )
 @click.option("--mteb", multiple=True, metavar="TASK", help="A task of MTEB for each model too (extra: mteb).")
 @click.option("--mteb-data", type=FOLDER, metavar="FOLDER", help="Read FOLDER/TASK instead of the hub.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One evaluation setting, e.g. draws=5000.")
+@click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="One setting, e.g. draws=5000, or a bound of the verdict: verdict.min_gain=0.02.",
+)
+@click.option(
+    "--record/--no-record",
+    default=True,
+    help="Write the verdict into MODEL's folder and card (default), if `curate train` made it.",
+)
 @click.option("--all-metrics", is_flag=True, help="Show hit rate and recall at all ranks, and intervals of every metric.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON on stdout: everything, with the texts of what got worse or better."
@@ -66,15 +77,15 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     from pipelines.console import StepConsole
     from pipelines.evaluation import Contest, check_required, task_folders
     from pipelines.hosted import hosted_encoder, kept_folder
-    from schemas.training import EvaluateSettings, section_from_sets
+    from schemas.training import evaluation_from_sets
     from train.forgetting import read_rated
 
     if len(paths) > 2:
         raise click.UsageError("give MODEL and DATASET, further models with --compare")
     reranker = [f"reranker={options['reranker']}"] if options["reranker"] else []
-    settings = section_from_sets(EvaluateSettings, (*sets, *reranker))
+    settings, rules = evaluation_from_sets((*sets, *reranker))
     general = tuple(read_rated(options["general"])) if options["general"] else ()
-    contest = Contest(paths[0] if len(paths) == 2 else None, options["base"], options["others"], general)
+    contest = Contest(paths[0] if len(paths) == 2 else None, options["base"], options["others"], general, rules)
     dataset = Path(paths[-1])
     hosted = partial(hosted_encoder, settings=settings, folder=kept_folder(dataset, settings))
     folders = task_folders(dataset)
@@ -101,6 +112,8 @@ def _one(
     from pipelines.evaluation import Test, compare
     from pipelines.evaluation_text import evaluation_lines, mteb_lines, pair_lines
     from pipelines.look import as_json as to_json
+    from schemas.training import VerdictSettings
+    from train.judgements import keep
     from train.mteb_tasks import mteb_scores
     from train.pair_tasks import dataset_pairs, evaluate_pairs, read_pairs
 
@@ -109,6 +122,14 @@ def _one(
     tasks = [*dataset_pairs(dataset, options["split"], settings.pair_rows), *map(read_pairs, options["pairs"])]
     evaluation, verdict = compare(contest, eval_set, settings, console.step, hosted)
     outcome = verdict.outcome if verdict is not None else None
+    if verdict is not None and options["record"]:
+        keep(
+            Path(contest.model or ""),
+            (evaluation, verdict),
+            eval_set.manifest_sha256,
+            settings,
+            contest.rules or VerdictSettings(),
+        )
     pairs = evaluate_pairs(contest.systems(hosted), tasks, settings, console.step)
     mteb = mteb_scores(contest.systems(hosted), options["mteb"], options["mteb_data"], settings, console.step)
     if options["as_json"]:

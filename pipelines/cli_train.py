@@ -16,7 +16,7 @@ SHAPES = ["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_
 @click.command()
 @click.argument("sources", type=click.Path(path_type=Path), metavar="[SOURCE]...", nargs=-1)
 @click.option("--out", type=FOLDER, required=True, metavar="MODEL", help="Model folder to write.")
-@click.option("--model", required=True, metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
+@click.option("--model", metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
 @click.option("--task", type=click.Choice(["embedder", "checker"]), default="embedder", show_default=True, help="What to train.")
 @click.option(
     "--labelled",
@@ -34,6 +34,12 @@ SHAPES = ["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_
 @click.option(
     "--sweep", is_flag=True, help="Embedder: try several epochs and learning rates (sweep_…), keep the best by dev nDCG@10."
 )
+@click.option(
+    "--refit",
+    type=FOLDER,
+    metavar="MODEL",
+    help="Embedder: the final model. Train anew on all splits, as MODEL was, whose verdict is SHIP (no --model).",
+)
 @click.option("--strict", is_flag=True, help="Embedder: refuse to train where a warning about the rows stands.")
 @click.option(
     "--report-to",
@@ -43,15 +49,40 @@ SHAPES = ["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_
 )
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="One training setting, e.g. epochs=3.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-def train(sources: tuple[Path, ...], out: Path, model: str, as_json: bool, **options: Any) -> None:
+def train(sources: tuple[Path, ...], out: Path, model: str | None, as_json: bool, **options: Any) -> None:
     """Train a model; run it again to go on. An embedder learns from one dataset folder, keeping the best checkpoint by dev nDCG@10, or from
     a plain file (JSONL, CSV, TSV, Parquet) whose columns tell what its rows are; a checker (does the passage answer the question?) learns
     from build folders, with planted faults, and from labelled files.
     """
-    if options["task"] == "checker":
+    if (model is None) == (options["refit"] is None):
+        raise click.UsageError("give --model (what to tune), or --refit (what to train anew on all splits), and not both")
+    if options["refit"] is not None:
+        _refit(sources, (out, options["refit"]), as_json, options)
+    elif model is None:
+        raise AssertionError("one of the two was given")
+    elif options["task"] == "checker":
         _checker(sources, (out, model), as_json, options)
     else:
         _embedder(sources, (out, model), as_json, options)
+
+
+def _refit(sources: tuple[Path, ...], named: tuple[Path, Path], as_json: bool, options: dict[str, Any]) -> None:
+    from dataclasses import asdict
+
+    from pipelines.console import StepConsole, train_lines
+    from pipelines.look import as_json as to_json
+    from train import processes
+    from train.evaluate import quiet
+    from train.refit import refit
+
+    given = [name for name in ("labelled", "data", "sweep", "strict", "report_to", "sets") if options[name]]
+    if len(sources) != 1 or given or options["task"] == "checker":
+        raise click.UsageError("--refit takes one DATASET and --out alone: all settings are those of MODEL")
+    with StepConsole() as console:
+        result = refit(sources[0], *named, console.step if processes.writes() else quiet)
+    if processes.writes():
+        lines = train_lines(result, str(sources[0]), str(named[0]))
+        click.echo(to_json(asdict(result)) if as_json else "\n".join(lines))
 
 
 def _checker(sources: tuple[Path, ...], named: tuple[Path, str], as_json: bool, options: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from curate.bm25 import build, tokenise
 from schemas.errors import InputError, SettingsError, VerdictError
 from schemas.manifest import MANIFEST_NAME
-from schemas.training import EvaluateSettings
+from schemas.training import EvaluateSettings, VerdictSettings
 from train.encoder import Encoder
 from train.eval_set import EvalSet, is_beir, read_beir, read_eval_set, with_questions, with_user_queries
 from train.evaluate import BASE, BM25, COMPARISONS, HYBRID, TUNED, Evaluation, Pairs, Progress, evaluate, quiet
@@ -67,6 +67,8 @@ class Contest:
     others: tuple[str, ...] = ()
     general: tuple[Rated, ...] = ()
     """Texts of elsewhere that people rated: what the tuned model forgot is measured on them."""
+    rules: VerdictSettings | None = None
+    """Bounds of the verdict; None: the defaults."""
 
     def systems(self, hosted: Hosted = lambda _: None) -> dict[str, System]:
         """Row name → system, without BM25 and what is made of others."""
@@ -127,7 +129,7 @@ def compare(
     if TUNED not in systems:
         return evaluation, None
     lost = forgotten(systems, contest.general, settings, progress) if contest.general and BASE in systems else None
-    return replace(evaluation, forgetting=lost), decide(evidence_of(evaluation, lost.loss if lost else None))
+    return replace(evaluation, forgetting=lost), decide(evidence_of(evaluation, lost.loss if lost else None), contest.rules)
 
 
 def forgotten(

@@ -143,6 +143,10 @@ class TrainSettings(Section):
         (),
         description="Where losses and dev metrics are also logged (--report-to); TensorBoard files lie in the model folder's `runs`.",
     )
+    splits: Literal["train", "all"] = Field(
+        "train",
+        description="all: train on the dev and test rows of a dataset folder, too (--refit); nothing is left to choose a checkpoint by.",
+    )
     limit: int | None = Field(None, ge=2, description="At most this many training rows, chosen by hash of seed and row.")
     seed: int = Field(13, ge=0, description="Seed of the order of rows, of dropout and of new weights.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to train.")
@@ -246,6 +250,14 @@ class VerdictSettings(Section):
     )
     min_real_queries: int = Field(50, ge=1, description="Real queries below which nothing is proven.")
     min_clusters: int = Field(10, ge=2, description="Document clusters below which a bootstrap interval is too narrow to trust.")
+
+
+def evaluation_from_sets(sets: Sequence[str]) -> tuple[EvaluateSettings, VerdictSettings]:
+    """How to evaluate, and the bounds of the verdict: those written `verdict.KEY=VALUE`. Raises as `section_from_sets`."""
+    prefix = "verdict."
+    rules = [item.removeprefix(prefix) for item in sets if item.startswith(prefix)]
+    settings = section_from_sets(EvaluateSettings, [item for item in sets if not item.startswith(prefix)])
+    return settings, section_from_sets(VerdictSettings, rules)
 
 
 def section_from_sets(model: type[S], sets: Sequence[str]) -> S:

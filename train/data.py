@@ -18,7 +18,7 @@ from schemas.manifest import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from schemas.tables import SPLITS
 from schemas.training import TrainSettings
 from train.formats import BUILD_AGAIN, check_rows, loss_rows
-from train.known import NOTHING, Known, read_known
+from train.known import NOTHING, Known, read_known, together
 from train.losses import IN_BATCH_LOSSES, LOSSES, choose_loss
 from train.models import third_party
 from train.plain import read_plain
@@ -64,13 +64,19 @@ def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     splits = {
         split: read_split(dataset, manifest, name, split) for split in SPLITS if f"{name}/{split}.parquet" in manifest.files
     }
-    rows = splits["train"]
+    taken = [split for split in SPLITS if split in splits and (split == "train" or settings.splits == "all")]
+    rows = pl.concat([splits[split] for split in taken])
     loss = choose_loss(settings, name, rows.columns, manifest.negatives if name in ("triplets", "multi_positive") else 0)
-    _refuse_leaks(dataset, rows)
     notes = []
+    if settings.splits == "train":
+        _refuse_leaks(dataset, rows)
+    else:
+        notes.append("Trained on all splits: no question of this dataset can judge the model.")
     if name == "pairs" and settings.data == "auto":
         notes.append("No triplets in this dataset: training on pairs, with the other passages of a batch as the only negatives.")
-    known = read_known(dataset, name, rows, manifest) if loss in IN_BATCH_LOSSES else NOTHING
+    known = NOTHING
+    if loss in IN_BATCH_LOSSES:
+        known = together(read_known(dataset, f"{name}/{split}", splits[split], manifest) for split in taken)
     rows, more = _limited(rows, settings)
     rows, of_loss = loss_rows(rows, name, manifest.negatives, loss, f"{name}/train.parquet")
     return TrainingData(

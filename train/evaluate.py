@@ -120,6 +120,7 @@ def evaluate(
         raise InputError(
             f"the {eval_set.name} set has no queries", next_step="build from more documents, or give --queries and --qrels"
         )
+    strange = [note for name, system in systems.items() if (note := _of_other_data(name, system, eval_set))]
     rankings: dict[str, Ranking] = {}
     for name, system in systems.items():
         progress(f"evaluate {name}", 0, None)
@@ -128,7 +129,6 @@ def evaluate(
         rankings = _with_reranker(rankings, eval_set, settings, progress)
         pairs = [*pairs, *((name + RERANKED, name) for name in systems), (TUNED + RERANKED, BASE + RERANKED)]
     progress("compare", 0, None)
-    strange = [note for name, system in systems.items() if (note := _of_other_data(name, system, eval_set))]
     return _summary(rankings, replace(eval_set, notes=(*eval_set.notes, *strange)), settings, pairs)
 
 
@@ -237,6 +237,15 @@ def _compare(
 
 def _of_other_data(name: str, system: System, eval_set: EvalSet) -> str | None:
     record = read_record(Path(system)) if isinstance(system, str | Path) else None
-    if record is None or not eval_set.manifest_sha256 or record.get("dataset_manifest_sha256") == eval_set.manifest_sha256:
+    if record is None or not eval_set.manifest_sha256:
+        return None
+    if record.get("dataset_manifest_sha256") == eval_set.manifest_sha256:
+        # Questions of people are none of its training questions.
+        if record.get("settings", {}).get("splits") == "all" and len(eval_set.real) < len(eval_set.queries):
+            raise InputError(
+                f"{name} was trained on all splits of this dataset: its own questions cannot judge it",
+                where=str(system),
+                next_step="judge it by questions that people asked (--queries), or the model it was refitted from",
+            )
         return None
     return f"{name} was trained on another build of the data: these queries may be among its training questions."

@@ -26,9 +26,20 @@ class Known:
 NOTHING = Known({}, {})
 
 
-def read_known(dataset: Path, format_name: str, rows: pl.DataFrame, manifest: Manifest) -> Known:
-    """From the provenance of a format's training rows (which are `rows`, in the same order); nothing, where the folder has none."""
-    place = f"provenance/{format_name}/train.parquet"
+def together(parts: Iterable[Known]) -> Known:
+    """What is known of several splits."""
+    copies: dict[str, str] = {}
+    withheld: dict[str, frozenset[str]] = {}
+    for part in parts:
+        copies |= part.copies
+        for anchor, groups in part.withheld.items():
+            withheld[anchor] = withheld.get(anchor, frozenset()) | groups
+    return Known(copies, withheld)
+
+
+def read_known(dataset: Path, name: str, rows: pl.DataFrame, manifest: Manifest) -> Known:
+    """From the provenance of the rows of "FORMAT/SPLIT" (which are `rows`, in the same order); nothing, where the folder has none."""
+    place = f"provenance/{name}.parquet"
     if place not in manifest.files or CHUNKS not in manifest.files:
         return NOTHING
     origins = pl.read_parquet(dataset / place)

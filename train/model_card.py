@@ -18,7 +18,9 @@ tags: [sentence-transformers, feature-extraction, sentence-similarity]
 
 {dev}
 
+<!-- verdict -->
 Whether it is better where it matters is not said here: run `curate evaluate` with about 50 questions that people asked.
+<!-- /verdict -->
 
 ```python
 from sentence_transformers import SentenceTransformer

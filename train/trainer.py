@@ -94,7 +94,8 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     progress("check", 0, None)
     reports(settings)
     data = read_training_data(dataset, settings)
-    dev = read_eval_set(dataset, "dev", verify_hashes=False) if dataset.is_dir() else _NO_DEV
+    has_dev = dataset.is_dir() and settings.splits == "train"
+    dev = read_eval_set(dataset, "dev", verify_hashes=False) if has_dev else _NO_DEV
     if processes.writes():
         recover(out)
     refuse_foreign(out)
