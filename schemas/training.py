@@ -195,6 +195,14 @@ class EvaluateSettings(Section):
     max_seq_length: int | None = Field(None, ge=8, description="Tokens of a text that are read; unset: each model's own limit.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="Where to embed.")
     encode_batch_size: int = Field(64, ge=1, description="Texts embedded at once.")
+    fusion: Literal["scores", "ranks"] = Field(
+        "scores",
+        description=(
+            "How the hybrid row joins BM25 and the tuned model: the weighted sum of their scores, each brought to 0 … 1 (Bruch et al. 2023), or "
+            "reciprocal ranks (Cormack et al. 2009)."
+        ),
+    )
+    fusion_weight: float = Field(0.5, ge=0, le=1, description="Share of the tuned model in that sum.")
     fusion_k: int = Field(60, ge=1, description="k of reciprocal rank fusion: the larger, the less the first ranks weigh.")
     reranker: str | None = Field(None, description="Cross-encoder to put on top of every system (--reranker).")
     rerank_depth: int = Field(50, ge=1, description="Passages of each query that the reranker reads.")

@@ -16,7 +16,7 @@ from train.bootstrap import Interval, paired_bootstrap
 from train.changes import Changes, Similarity, changes, similarity
 from train.eval_set import EvalSet
 from train.forgetting import Forgetting
-from train.fusion import fuse
+from train.fusion import combine, fuse
 from train.metrics import METRICS, query_metrics
 from train.model_folder import read_record
 from train.models import free_memory
@@ -159,7 +159,10 @@ def _rank(
         return Ranking(checked_run(system, eval_set, name))
     if isinstance(system, Fused):
         runs = [known[other].run for other in system.of]
-        return Ranking(fuse(runs, run_depth(eval_set, settings.depth), settings.fusion_k))
+        depth = run_depth(eval_set, settings.depth)
+        if settings.fusion == "ranks":
+            return Ranking(fuse(runs, depth, settings.fusion_k))
+        return Ranking(combine(runs, depth, (1 - settings.fusion_weight, settings.fusion_weight)))
     done = partial(progress, f"evaluate {name}")
     with encoder_of(system, settings) as encode:
         return dense_ranking(encode, eval_set, settings, done)

@@ -26,7 +26,7 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True)
 class Fused:
-    """The reciprocal rank fusion of systems that stand before it."""
+    """The fusion of two systems that stand before it, BM25 first (`EvaluateSettings.fusion`)."""
 
     of: tuple[str, ...]
 

@@ -138,7 +138,8 @@ def test_a_set_without_queries() -> None:
 
 def test_a_fusion_of_systems_that_stand_before_it() -> None:
     bm25, tuned = run("21", "2", "3"), run("1", "12", "")
-    found = evaluate({"BM25": bm25, "tuned": tuned, "hybrid": Fused(("BM25", "tuned"))}, FOUR, SETTINGS)
+    systems = {"BM25": bm25, "tuned": tuned, "hybrid": Fused(("BM25", "tuned"))}
+    found = evaluate(systems, FOUR, SETTINGS.model_copy(update={"fusion": "ranks"}))
     # q1: c1 at ranks 2 and 1, c2 at rank 1 alone; q2: c2 at ranks 1 and 2; q3: c3 alone.
     assert found.systems[2].metrics["hit@1"] == 1.0
     assert {(item.system, item.against) for item in found.comparisons} == {
@@ -148,6 +149,12 @@ def test_a_fusion_of_systems_that_stand_before_it() -> None:
     }
     assert found.find("hybrid", "tuned", "hit@1").mean == pytest.approx(2 / 3)
     assert found.systems[2].similarity is None
+    # By scores: q1 a tie of c1 and c2, q2 a tie of c1 and c2; the smaller id is first.
+    by_scores = evaluate(systems, FOUR, SETTINGS)
+    assert by_scores.systems[2].metrics["hit@1"] == pytest.approx(2 / 3)
+    # The tuned model alone.
+    by_weight = evaluate(systems, FOUR, SETTINGS.model_copy(update={"fusion_weight": 0.99}))
+    assert by_weight.systems[2].metrics["mrr@10"] == pytest.approx((1 + 0.5 + 1) / 3)
 
 
 def test_pairs_may_be_chosen_and_those_without_both_systems_are_left_out() -> None:
