@@ -45,6 +45,11 @@ class Passage:
             return min(most, 1 + len(set(self.text)) // _CHARACTERS_A_QUESTION)
         return min(most, 1 + len(terms_of(self.text, self.language)) // _TERMS_A_QUESTION)
 
+    @property
+    def is_cased(self) -> bool:
+        """Whether any letter is a capital: of transcripts and abstracts in small letters alone, case tells nothing."""
+        return self.text != self.text.lower()
+
     def prose(self) -> list[tuple[str, str]]:
         """(kind, text) of the blocks that hold sentences: no headings, code or tables."""
         if self.blocks:

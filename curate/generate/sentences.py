@@ -104,7 +104,7 @@ def sentence_candidates(
     scored: list[tuple[float, str, str]] = []
     for sentence in found:
         # A query that is nearly the whole passage teaches nothing.
-        if 3 * count_words(sentence.text) > 2 * words_in_passage or not is_informative(sentence.text):
+        if 3 * count_words(sentence.text) > 2 * words_in_passage or not is_informative(sentence.text, cased=passage.is_cased):
             continue
         tie_break = content_id(str(seed), passage.chunk_id, sentence.text)
         scored.append((-_score(sentence.text, passage, frequencies), tie_break, sentence.text))
@@ -115,9 +115,14 @@ def sentence_candidates(
     return [Candidate(text, "sentence", stands_in(text, normalised)) for text in chosen]
 
 
-def is_informative(sentence: str) -> bool:
-    """Whether it says something of its own: right length, a whole statement, no code, not mostly numbers, nothing unresolved."""
-    if not _END.search(sentence) or not _LEAST_WORDS <= count_words(sentence) <= _MOST_WORDS or not _reads_alone(sentence):
+def is_informative(sentence: str, *, cased: bool = True) -> bool:
+    """Whether it says something of its own: right length, a whole statement, no code, not mostly numbers, nothing unresolved.
+
+    In a `cased` text a sentence that begins with a small letter is a piece of one.
+    """
+    if not _END.search(sentence) or not _LEAST_WORDS <= count_words(sentence) <= _MOST_WORDS:
+        return False
+    if not _reads_alone(sentence, cased=cased):
         return False
     found = words(sentence)
     if is_unspaced(sentence):
@@ -137,7 +142,9 @@ def question_candidates(passage: Passage, found: list[Sentence], most: int) -> l
     asked = dict.fromkeys(
         text
         for text in _asked(passage, found)
-        if _LEAST_ASKING <= count_words(text) <= _MOST_ASKING and _reads_alone(text) and _names_something(text)
+        if _LEAST_ASKING <= count_words(text) <= _MOST_ASKING
+        and _reads_alone(text, cased=passage.is_cased)
+        and _names_something(text)
     )
     return [Candidate(text, "question_in_text", stands_in(text, normalised)) for text in asked][:most]
 
@@ -159,13 +166,13 @@ def _names_something(question: str) -> bool:
     return len(set(own)) >= 2 and not set(found) & (_PRONOUN | _PERSON_AT_WORK - {"i", "you", "your", "my"})
 
 
-def _reads_alone(sentence: str) -> bool:
+def _reads_alone(sentence: str, *, cased: bool) -> bool:
     if _CODE.search(sentence) or _POINTING.search(sentence):
         return False
     if is_unspaced(sentence):
         return _UNRESOLVED_UNSPACED.match(sentence) is None
     first = sentence.lstrip("\"'“‘«(*_")
-    if not first or first[0].islower() or not (first[0].isalpha() or first[0].isdigit()):
+    if not first or (cased and first[0].islower()) or not (first[0].isalpha() or first[0].isdigit()):
         return False
     leading = re.match(r"[\w'’.-]+", first)
     opening = leading.group().lower().replace("’", "'").strip(".") if leading else ""

@@ -62,6 +62,24 @@ def test_sentences_that_do_not_stand_alone_or_say_nothing(sentence: str) -> None
     assert not is_informative(sentence)
 
 
+def test_in_a_text_without_capitals_sentences_begin_with_small_letters() -> None:
+    text = (
+        "grey herons breed in colonies beside lakes and slow rivers . however, the nests are reused for many years . "
+        "and they swallow lampreys beside estuary mudflats . which fish do grey herons swallow beside estuary mudflats ?"
+    )
+    small = replace(PASSAGE, text=text, passage=text)
+    kept = ["grey herons breed in colonies beside lakes and slow rivers ."]
+    work = Frequencies(10, {})
+    assert [one.question for one in sentence_candidates(small, sentences(small), work, 13, 4)] == kept
+    assert [one.question for one in question_candidates(small, sentences(small), 4)] == [
+        "which fish do grey herons swallow beside estuary mudflats ?"
+    ]
+    # One capital anywhere, and a small letter at the beginning is that of a piece.
+    cased = replace(small, text=text + " Herons live long.")
+    assert sentence_candidates(cased, sentences(cased), work, 13, 4) == []
+    assert question_candidates(cased, sentences(cased), 4) == []
+
+
 def test_the_rarest_words_win_and_the_heading_counts() -> None:
     text = "The common bird eats common food near common water. The heron swallows lampreys beside estuary mudflats. Common birds drink common water every single day."
     common = dict.fromkeys(["common", "bird", "birds", "food", "water", "eats", "drink", "near", "every", "single", "day"], 500)
