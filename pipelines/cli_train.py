@@ -17,7 +17,9 @@ SHAPES = ["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_
 @click.argument("sources", type=click.Path(path_type=Path), metavar="[SOURCE]...", nargs=-1)
 @click.option("--out", type=FOLDER, required=True, metavar="MODEL", help="Model folder to write.")
 @click.option("--model", metavar="NAME_OR_PATH", help="Base model: hub id or local folder.")
-@click.option("--task", type=click.Choice(["embedder", "checker"]), default="embedder", show_default=True, help="What to train.")
+@click.option(
+    "--task", type=click.Choice(["embedder", "checker", "reranker"]), default="embedder", show_default=True, help="What to train."
+)
 @click.option(
     "--labelled",
     type=FILE,
@@ -52,7 +54,8 @@ SHAPES = ["auto", "pairs", "triplets", "labeled", "scored", "distilled", "multi_
 def train(sources: tuple[Path, ...], out: Path, model: str | None, as_json: bool, **options: Any) -> None:
     """Train a model; run it again to go on. An embedder learns from one dataset folder, keeping the best checkpoint by dev nDCG@10, or from
     a plain file (JSONL, CSV, TSV, Parquet) whose columns tell what its rows are; a checker (does the passage answer the question?) learns
-    from build folders, with planted faults, and from labelled files.
+    from build folders, with planted faults, and from labelled files; a reranker, which orders what a search found, from the labelled rows of a
+    dataset folder.
     """
     if (model is None) == (options["refit"] is None):
         raise click.UsageError("give --model (what to tune), or --refit (what to train anew on all splits), and not both")
@@ -60,8 +63,8 @@ def train(sources: tuple[Path, ...], out: Path, model: str | None, as_json: bool
         _refit(sources, (out, options["refit"]), as_json, options)
     elif model is None:
         raise AssertionError("one of the two was given")
-    elif options["task"] == "checker":
-        _checker(sources, (out, model), as_json, options)
+    elif options["task"] != "embedder":
+        _cross_encoder(sources, (out, model), as_json, options)
     else:
         _embedder(sources, (out, model), as_json, options)
 
@@ -76,7 +79,7 @@ def _refit(sources: tuple[Path, ...], named: tuple[Path, Path], as_json: bool, o
     from train.refit import refit
 
     given = [name for name in ("labelled", "data", "sweep", "strict", "report_to", "sets") if options[name]]
-    if len(sources) != 1 or given or options["task"] == "checker":
+    if len(sources) != 1 or given or options["task"] != "embedder":
         raise click.UsageError("--refit takes one DATASET and --out alone: all settings are those of MODEL")
     with StepConsole() as console:
         result = refit(sources[0], *named, console.step if processes.writes() else quiet)
@@ -85,20 +88,29 @@ def _refit(sources: tuple[Path, ...], named: tuple[Path, Path], as_json: bool, o
         click.echo(to_json(asdict(result)) if as_json else "\n".join(lines))
 
 
-def _checker(sources: tuple[Path, ...], named: tuple[Path, str], as_json: bool, options: dict[str, Any]) -> None:
+def _cross_encoder(sources: tuple[Path, ...], named: tuple[Path, str], as_json: bool, options: dict[str, Any]) -> None:
     from dataclasses import asdict
 
     from pipelines.checker_rows import train_on_sources
     from pipelines.console import StepConsole, checker_lines
     from pipelines.look import as_json as to_json
+    from schemas.training import CheckerSettings, section_from_sets
+    from train.reranker import train_reranker
 
     for option in ("data", "sweep", "strict", "report_to"):
         if options[option]:
             name = "format" if option == "data" else option.replace("_", "-")
             raise click.UsageError(f"--{name} is for embedders")
+    reranker = options["task"] == "reranker"
+    if reranker and (len(sources) != 1 or options["labelled"]):
+        raise click.UsageError("a reranker is trained on one DATASET folder; build folders and --labelled are for --task checker")
     with StepConsole() as console:
-        checker = train_on_sources((sources, options["labelled"]), named, options["sets"], console.step)
-    click.echo(to_json(asdict(checker)) if as_json else "\n".join(checker_lines(checker, str(named[0]))))
+        if reranker:
+            settings = section_from_sets(CheckerSettings, options["sets"])
+            made = train_reranker(sources[0], *named, settings, console.step)
+        else:
+            made = train_on_sources((sources, options["labelled"]), named, options["sets"], console.step)
+    click.echo(to_json(asdict(made)) if as_json else "\n".join(checker_lines(made, str(named[0]))))
 
 
 def _embedder(sources: tuple[Path, ...], named: tuple[Path, str], as_json: bool, options: dict[str, Any]) -> None:

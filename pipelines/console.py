@@ -141,8 +141,8 @@ def sweep_lines(sweep: Sweep) -> list[str]:
 
 
 def checker_lines(result: CheckerResult, out: str) -> list[str]:
-    """What the training of a checker did, in lines for people, with the next step."""
-    lines = [f"checker: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
+    """What the training of a checker or reranker did, in lines for people, with the next step."""
+    lines = [f"{result.task}: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
     for name, rows in (("train", result.train_rows), ("dev", result.dev_rows)):
         lines.append(
             f"{name}: {rows['answerable']:,} answerable and {rows['unanswerable']:,} unanswerable rows of {rows['documents']:,} documents"
@@ -151,11 +151,13 @@ def checker_lines(result: CheckerResult, out: str) -> list[str]:
     lines.append(f"{steps}, {result.seconds:.0f} s")
     if result.dev is not None and result.threshold is not None:
         lines.append(f"dev: ROC-AUC {result.dev['roc_auc']:.4f}, average precision {result.dev['average_precision']:.4f}")
+    if result.threshold is not None and result.dev is not None and result.task == "checker":
         lines.append(f"recommended threshold: {result.threshold:.4f} (F1 {result.dev['f1']:.4f})")
-    if result.threshold_keeping_95 is not None:
+    if result.threshold_keeping_95 is not None and result.task == "checker":
         lines.append(f"threshold that keeps 95% of the answerable: {result.threshold_keeping_95:.4f}")
     lines += [f"- {printable(note)}" for note in result.notes]
-    return [*lines, "next:", f"  curate build … --set verify.checker={printable(out)}"]
+    then = "curate evaluate MODEL DATASET --reranker " if result.task == "reranker" else "curate build … --set verify.checker="
+    return [*lines, "next:", f"  {then}{printable(out)}"]
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:

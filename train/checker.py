@@ -1,4 +1,4 @@
-"""Labelled rows in, checker folder out: a cross-encoder chosen by dev ROC-AUC, with the threshold to use it at; resumable."""
+"""Labelled rows in, the folder of a checker or a reranker out: a cross-encoder chosen by dev ROC-AUC, with a threshold; resumable."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from schemas.errors import Interrupted, TrainingError
 from schemas.training import CheckerSettings
 from train.binary import best_cut, keeping
 from train.checker_card import checker_card
-from train.checker_data import counts, divide
+from train.checker_data import Divided, counts, divide
 from train.checker_fit import PRIMARY, CheckerRun, fit_checker, labels_of, pair_scores
 from train.evaluate import Progress, quiet
 from train.labelled import Labelled
 from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
 from train.models import choose_precision, free_memory, load_cross_encoder, silenced, weights_sha256
 
-TASK = "checker"
+TASK, RERANKER = "checker", "reranker"
 KEPT_SHARE = 0.95
 
 
@@ -68,6 +68,9 @@ class CheckerJob:
     sources: tuple[str, ...]
     out: Path
     model: str
+    divided: Divided | None = None
+    """The rows where they are divided already; else `divide` sets documents apart to choose by."""
+    task: str = TASK
 
 
 def train_checker(job: CheckerJob, settings: CheckerSettings | None = None, progress: Progress = quiet) -> CheckerResult:
@@ -89,7 +92,7 @@ def _steps(job: CheckerJob, settings: CheckerSettings, progress: Progress) -> Ch
     started = time.monotonic()
     # 1. The rows, and the documents that will choose.
     progress("check", 0, None)
-    data = divide(job.rows, settings)
+    data = job.divided or divide(job.rows, settings)
     recover(job.out)
     refuse_foreign(job.out)
     # 2. The base, with a new head unless it has one.
@@ -98,7 +101,7 @@ def _steps(job: CheckerJob, settings: CheckerSettings, progress: Progress) -> Ch
     device = str(model.device)
     run = CheckerRun(data, settings, device, choose_precision(settings.precision, device), progress)
     base_sha256 = weights_sha256(model)
-    key = _fingerprint(run, base_sha256)
+    key = _fingerprint(job.task, run, base_sha256)
     # 3. Perhaps it is all done already, or half done.
     if (finished := _finished(job.out, key)) is not None:
         return finished
@@ -122,12 +125,12 @@ def _steps(job: CheckerJob, settings: CheckerSettings, progress: Progress) -> Ch
     return result
 
 
-def _fingerprint(run: CheckerRun, base_sha256: str) -> str:
+def _fingerprint(task: str, run: CheckerRun, base_sha256: str) -> str:
     settings = run.settings.model_dump(exclude={"encode_batch_size", "device"})
     device = run.device.partition(":")[0]
     return fingerprint(
         {
-            "task": TASK,
+            "task": task,
             "data": run.data.sha256,
             "model": base_sha256,
             "settings": settings,
@@ -157,7 +160,7 @@ def _facts(trainer: Any, what: tuple[CheckerJob, CheckerRun, str], place: Place)
     best = trainer.state.best_model_checkpoint if run.data.dev else None
     best_step = int(str(best).rpartition("-")[2]) if best else None
     return CheckerResult(
-        task=TASK,
+        task=job.task,
         model=job.model,
         model_sha256=base_sha256,
         weights_sha256="",
@@ -188,7 +191,7 @@ def _with_thresholds(facts: CheckerResult, model: Any, run: CheckerRun) -> Check
     cut = best_cut(labels, scores)
     notes = facts.notes
     if facts.dev[PRIMARY] <= 0.5:
-        notes += ("The checker tells nothing on dev (ROC-AUC of 0.5 or less): don't use it.",)
+        notes += (f"The {facts.task} tells nothing on dev (ROC-AUC of 0.5 or less): don't use it.",)
     kept = keeping(labels, scores, KEPT_SHARE)
     return replace(facts, dev={**facts.dev, "f1": cut.f1}, threshold=cut.threshold, threshold_keeping_95=kept, notes=notes)
 

@@ -1,4 +1,4 @@
-"""The README of a checker: what it was fitted to, how well it tells on dev, at which threshold to use it."""
+"""The README of a checker or a reranker: what it was fitted to, how well it tells on dev, how to use it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from train.model_card import quoted
 _CARD = """---
 library_name: sentence-transformers
 pipeline_tag: text-ranking
-tags: [sentence-transformers, cross-encoder, answerability]
+tags: [sentence-transformers, cross-encoder, {tag}]
 ---
 
-# Checker: does the passage answer the question?
+# {title}: does the passage answer the question?
 
 {base} fitted to {rows}, {steps} steps ({device}, {precision}).
 
@@ -27,12 +27,11 @@ tags: [sentence-transformers, cross-encoder, answerability]
 ```python
 from sentence_transformers import CrossEncoder
 
-checker = CrossEncoder("path/to/this/folder")
-probability = checker.predict([("a question", "a passage")])
+model = CrossEncoder("path/to/this/folder")
+probability = model.predict([("a question", "a passage")])
 ```
 
-In a build: `curate build … --set verify.checker=path/to/this/folder{setting}`. A document of the dev rows
-is in none of the training rows. Measure it on your own corpus with `curate calibrate` before you trust it.
+{use}
 
 `training.json` holds every setting, the hashes of the data and of the base model, and the metrics by step.
 {notes}"""
@@ -51,10 +50,21 @@ def checker_card(record: Mapping[str, Any]) -> str:
         train=" | ".join(str(record["train_rows"][name]) for name in _COLUMNS),
         dev=" | ".join(str(record["dev_rows"][name]) for name in _COLUMNS),
         scores=_scores(record),
-        setting="" if threshold is None else f" --set filter.min_checker_score={threshold:.4f}",
+        title=str(record["task"]).capitalize(),
+        tag=_TAGS[record["task"]],
+        use=_USES[record["task"]].format(setting="" if threshold is None else f" --set filter.min_checker_score={threshold:.4f}"),
         notes=f"\n{notes.strip()}\n" if notes else "",
     )
 
+
+_TAGS = {"checker": "answerability", "reranker": "reranker"}
+
+_USES = {
+    "checker": """In a build: `curate build … --set verify.checker=path/to/this/folder{setting}`. A document of the dev rows
+is in none of the training rows. Measure it on your own corpus with `curate calibrate` before you trust it.""",
+    "reranker": """On top of any search: give it the query with each of the first 50 passages or so, and order them by its score. Whether that helps is told by
+`curate evaluate MODEL DATASET --reranker path/to/this/folder`, on questions that people asked if you have them.""",
+}
 
 _COLUMNS = ("answerable", "unanswerable", "documents")
 
