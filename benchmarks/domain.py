@@ -27,10 +27,11 @@ import polars as pl
 from pipelines.evaluation import Test, bm25_run
 from schemas.training import EvaluateSettings, TrainSettings
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, Evaluation, evaluate
+from train.evaluate import BASE, BM25, HYBRID, TUNED, Evaluation, evaluate
+from train.fusion import WEIGHT, combine
 from train.metrics import CHIEF, METRICS, PRIMARY
 from train.models import load_model
-from train.rankings import System, dense_run
+from train.rankings import Fused, System, dense_run, run_depth
 from train.trainer import TrainResult, train_model
 
 
@@ -62,8 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             systems[TUNED if seed == 0 else f"{TUNED} {seed}"] = out
         evaluations = _evaluate(systems, options, eval_set)
     report = _report(options.set, results, evaluations)
+    report["differences"] = _differences(systems, eval_set)
     report["seconds"] = round(time.monotonic() - started)
     print_table(report)
+    _print_differences(report)
     print(json.dumps(report))
 
 
@@ -120,7 +123,13 @@ def print_table(report: Mapping[str, Any]) -> None:
         print(f"seed {seed}: tuned minus base {gain['mean']:+.4f} {PRIMARY} ({bounds}, {gain['clusters']} clusters)")
 
 
-def _evaluate(systems: Mapping[str, System], options: argparse.Namespace, eval_set: EvalSet) -> list[Evaluation]:
+def _print_differences(report: Mapping[str, Any]) -> None:
+    for name, (mean, low, high) in report["differences"].items():
+        bounds = "no interval" if low is None else f"95%: {low:+.4f} … {high:+.4f}"
+        print(f"{name}, mean of the seeds: {mean:+.4f} ({bounds})")
+
+
+def _evaluate(systems: dict[str, System], options: argparse.Namespace, eval_set: EvalSet) -> list[Evaluation]:
     """One evaluation a seed, each with its tuned model under the name `tuned`; BM25 and base are ranked once."""
     settings = EvaluateSettings(device=options.device, max_seq_length=options.max_seq_length)
     runs: dict[str, System] = {}
@@ -129,16 +138,32 @@ def _evaluate(systems: Mapping[str, System], options: argparse.Namespace, eval_s
             runs[name] = system
             continue
         _say(f"rank {name}", 0, None)
-        runs[name] = rank(str(system), eval_set, options)
+        runs[name] = systems[name] = rank(str(system), eval_set, options)
     tuned = [name for name in runs if name.startswith(TUNED)]
-    return [evaluate({BM25: runs[BM25], BASE: runs[BASE], TUNED: runs[name]}, eval_set, settings) for name in tuned]
+    fixed = {BM25: runs[BM25], BASE: runs[BASE]}
+    return [evaluate({**fixed, TUNED: runs[name], HYBRID: Fused((BM25, TUNED))}, eval_set, settings) for name in tuned]
+
+
+def _differences(systems: Mapping[str, System], eval_set: EvalSet) -> dict[str, list[float | None]]:
+    """Means of the seeds with 95% intervals."""
+    from benchmarks.training_rows import mean_of_seeds
+
+    tuned = [system for name, system in systems.items() if name.startswith(TUNED)]
+    depth = run_depth(eval_set, EvaluateSettings().depth)
+    hybrids: list[System] = [combine([systems[BM25], run], depth, (1 - WEIGHT, WEIGHT)) for run in tuned]  # type: ignore[list-item]
+    return {
+        "tuned - base": mean_of_seeds([systems[BASE]], tuned, eval_set),
+        "hybrid - BM25": mean_of_seeds([systems[BM25]], hybrids, eval_set),
+        "hybrid - tuned": mean_of_seeds(tuned, hybrids, eval_set),
+    }
 
 
 def _report(name: str, results: Sequence[TrainResult], evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     first = evaluations[0]
-    systems = {system.name: system.metrics for system in first.systems}
-    tuned = [evaluation.systems[-1].metrics for evaluation in evaluations]
-    systems[TUNED] = {metric: statistics.fmean(metrics[metric] for metrics in tuned) for metric in METRICS}
+    by_seed = [{system.name: system.metrics for system in evaluation.systems} for evaluation in evaluations]
+    systems = dict(by_seed[0])
+    for system in (TUNED, HYBRID):
+        systems[system] = {metric: statistics.fmean(found[system][metric] for found in by_seed) for metric in METRICS}
     gains = [evaluation.find(TUNED, BASE, PRIMARY) for evaluation in evaluations]
     return {
         "set": name,
@@ -151,9 +176,12 @@ def _report(name: str, results: Sequence[TrainResult], evaluations: Sequence[Eva
         "rows": results[0].rows,
         "steps": results[0].steps,
         "systems": systems,
-        "tuned_by_seed": [metrics[PRIMARY] for metrics in tuned],
+        "loss": results[0].loss,
+        "tuned_by_seed": [found[TUNED][PRIMARY] for found in by_seed],
+        "hybrid_by_seed": [found[HYBRID][PRIMARY] for found in by_seed],
         "gains": [asdict(gain) for gain in gains if gain is not None],
         "dev": [{"base": result.base_dev, "tuned": result.best_dev} for result in results],
+        "best_steps": [result.best_step for result in results],
         "training_seconds": [result.seconds for result in results],
     }
 
@@ -162,14 +190,15 @@ def train_settings(options: argparse.Namespace, seed: int) -> TrainSettings:
     """What `add_training_options` was given, for one seed."""
     return TrainSettings(
         seed=seed,
-        limit=options.max_pairs,
+        limit=options.max_pairs or None,
         max_steps=options.steps,
-        epochs=options.epochs,
+        **({} if options.epochs is None else {"epochs": options.epochs}),
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         max_seq_length=options.max_seq_length,
         device=options.device,
         data=options.format,
+        loss=options.loss,
     )
 
 
@@ -209,13 +238,14 @@ def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None
     parser.add_argument("--model", required=True, help="base model: folder or hub name")
     parser.add_argument("--work", type=Path, help="keep everything in this folder (else a temporary one)")
     parser.add_argument("--format", choices=["auto", "pairs", "triplets"], default="auto", help="with or without mined negatives")
+    parser.add_argument("--loss", default="auto", help="a loss of `curate train`")
     parser.add_argument("--seeds", type=int, default=seeds)
-    parser.add_argument("--max-pairs", type=int, default=600)
+    parser.add_argument("--max-pairs", type=int, default=600, help="0: all")
     parser.add_argument("--max-questions", type=int, default=1000)
     parser.add_argument("--steps", type=int, help="stop after so many steps")
-    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--epochs", type=int, help="default: that of `curate train`")
     parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=2e-5)
+    parser.add_argument("--learning-rate", type=float, help="default: that of `curate train`")
     parser.add_argument("--max-seq-length", type=int)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
 

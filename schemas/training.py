@@ -28,8 +28,9 @@ Loss = Literal[
     "SoftmaxLoss",
     "MarginMSELoss",
     "DistillKLDivLoss",
+    "HybridDistillLoss",
 ]
-"""Losses, by their names in sentence-transformers."""
+"""Losses, by their names in sentence-transformers; HybridDistillLoss is ours."""
 
 Shape = Literal["triplets", "pairs", "scored", "labeled", "distilled", "multi_positive", "nli"]
 """Kinds of rows: the formats of a dataset folder, and `nli` (premise, hypothesis, three labels), which only plain files have."""

@@ -19,7 +19,7 @@ from schemas.tables import SPLITS
 from schemas.training import TrainSettings
 from train.formats import BUILD_AGAIN, check_rows, loss_rows
 from train.known import NOTHING, Known, read_known, together
-from train.losses import IN_BATCH_LOSSES, LOSSES, choose_loss
+from train.losses import HYBRID, IN_BATCH_LOSSES, LOSSES, choose_loss
 from train.models import third_party
 from train.plain import read_plain
 
@@ -75,7 +75,7 @@ def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     if name == "pairs" and settings.data == "auto":
         notes.append("No triplets in this dataset: training on pairs, with the other passages of a batch as the only negatives.")
     known = NOTHING
-    if loss in IN_BATCH_LOSSES:
+    if loss in (*IN_BATCH_LOSSES, HYBRID):
         known = together(read_known(dataset, f"{name}/{split}", splits[split], manifest) for split in taken)
     rows, more = _limited(rows, settings)
     rows, of_loss = loss_rows(rows, name, manifest.negatives, loss, f"{name}/train.parquet")

@@ -6,6 +6,7 @@ import polars as pl
 
 from schemas.dataset import LISTS, dataset_model, negative_columns, score_columns
 from schemas.errors import InputError
+from train.losses import HYBRID
 
 BUILD_AGAIN = "run `curate build` again"
 COSINES = (
@@ -50,6 +51,10 @@ def loss_rows(
         frame, notes = _one_positive_a_row(frame, negatives)
     if format_name == "nli":
         return _of_nli(frame, loss, place)
+    if loss == HYBRID:
+        return frame.select("anchor", "positive").with_row_index("label").select(
+            "anchor", "positive", pl.col("label").cast(pl.Int64)
+        ), ()
     if format_name == "distilled":
         texts = frame.select("anchor", "positive", *negative_columns(negatives))
         return texts.with_columns(frame.select(label=pl.concat_list(score_columns(negatives)))["label"]), (COSINES,)

@@ -1,4 +1,4 @@
-"""Training losses, by the names sentence-transformers gives them, and the kinds of rows that each of them takes."""
+"""Training losses, by the names sentence-transformers gives them (one is ours), and the kinds of rows that each of them takes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from typing import Any
 
 from schemas.errors import SettingsError
 from schemas.training import TrainSettings
+from train.distil import hybrid_distillation
 from train.models import third_party
+from train.sampler import NO_CLASHES, Clashes
+from train.teacher import Teacher
 
 IN_BATCH = "MultipleNegativesRankingLoss"
 GUIDED = "GISTEmbedLoss"
 CACHED = {IN_BATCH: f"Cached{IN_BATCH}", GUIDED: f"Cached{GUIDED}"}
 """Loss → the same loss computed a mini-batch at a time (Gao et al. 2021), so that memory does not bound the batch."""
 
+HYBRID = "HybridDistillLoss"
+"""Ours (`train.distil`): the hybrid of BM25 and the base model, with feedback, taught to the model."""
+
 IN_BATCH_LOSSES = (IN_BATCH, CACHED[IN_BATCH], GUIDED, CACHED[GUIDED])
 """Losses for which the passages of other rows are negatives, so that it matters which rows meet."""
 
 LOSSES: dict[str, tuple[str, ...]] = {
-    "triplets": (*IN_BATCH_LOSSES, "TripletLoss"),
-    "pairs": IN_BATCH_LOSSES,
+    "triplets": (*IN_BATCH_LOSSES, "TripletLoss", HYBRID),
+    "pairs": (*IN_BATCH_LOSSES, HYBRID),
     "scored": ("CoSENTLoss", "AnglELoss", "CosineSimilarityLoss"),
     "labeled": ("OnlineContrastiveLoss", "ContrastiveLoss"),
     "distilled": ("MarginMSELoss", "DistillKLDivLoss"),
@@ -50,6 +56,10 @@ class LossOptions:
     matryoshka_dims: tuple[int, ...] = ()
     seed: int = 0
     """Of weights that a loss adds (the classifier of SoftmaxLoss)."""
+    teacher: Teacher | None = None
+    """For HybridDistillLoss."""
+    clashing: Clashes = NO_CLASHES
+    """For HybridDistillLoss: which rows' passages may answer which anchors."""
 
 
 def choose_loss(settings: TrainSettings, format_name: str, columns: Sequence[str] = (), negatives: int = 0) -> str:
@@ -94,7 +104,12 @@ def build_loss(name: str, model: Any, options: LossOptions | None = None) -> Any
     third_party("torch").manual_seed(options.seed)
     # By position: the name of the first of these changed in sentence-transformers 5.4.
     sizes = (dimensions(model), len(NLI_LABELS)) if name == "SoftmaxLoss" else ()
-    loss = getattr(losses, name)(model, *sizes, **_arguments(name, model, options, losses))
+    if name == HYBRID:
+        if options.teacher is None:
+            raise AssertionError("a teacher is made before the loss")
+        loss = hybrid_distillation(model, options.teacher, options.clashing)
+    else:
+        loss = getattr(losses, name)(model, *sizes, **_arguments(name, model, options, losses))
     if not options.matryoshka_dims:
         return loss
     return losses.MatryoshkaLoss(model, loss, list(matryoshka_dims(model, options.matryoshka_dims)))

@@ -12,10 +12,11 @@ from schemas.training import TrainSettings
 from train import processes
 from train.choices import learning_rate, parameters, training_length, warmup_ratio
 from train.data import TrainingData
-from train.losses import CACHED, IN_BATCH, IN_BATCH_LOSSES, LossOptions, build_loss
+from train.losses import CACHED, HYBRID, IN_BATCH, IN_BATCH_LOSSES, LossOptions, build_loss
 from train.memory import LARGEST, Fit, automatic_size, rows_that_fit
 from train.models import prompts, third_party
-from train.sampler import NO_CLASHES, Batches, clashes, texts_of
+from train.sampler import NO_CLASHES, Batches, Neighbourhoods, clashes, texts_of
+from train.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,27 @@ def within(plan: Plan, data: TrainingData, settings: TrainSettings, fitting: int
     return replace(plan, batch_size=batch, accumulation=parts, batches=replace(plan.batches, size=at_once)), tuple(notes)
 
 
+def with_teacher(plan: Plan, data: TrainingData, teacher: Teacher) -> Plan:
+    """The plan of HybridDistillLoss: batches of neighbouring passages, and what the loss wants to know."""
+    clashing = clashes(texts_of(data.rows, data.texts.columns), data.known)  # type: ignore[arg-type]
+    old = plan.batches
+    batches = Neighbourhoods(
+        rows=old.rows,
+        size=min(old.size, len(teacher.vectors)),
+        seed=old.seed,
+        lengths=old.lengths,
+        processes=old.processes,
+        place=teacher.place.tolist(),
+        vectors=teacher.vectors,
+    )
+    return replace(plan, options=replace(plan.options, teacher=teacher, clashing=clashing), batches=batches)
+
+
 def measure(encoder: Any, plan: Plan, data: TrainingData, precision: str) -> Fit:
     """How many rows of the longest texts the memory holds, at most the plan's batch."""
     rows = sorted(range(data.rows.height), key=lambda index: -plan.batches.lengths[index] if plan.batches.lengths else 0)
     # The guide keeps nothing for the backward pass, and what the cached losses save is to be found out.
-    plain = IN_BATCH if plan.loss in IN_BATCH_LOSSES else plan.loss
+    plain = IN_BATCH if plan.loss in (*IN_BATCH_LOSSES, HYBRID) else plan.loss
     step = partial(_step, encoder, plain, (plan, data, precision, rows))
     training = encoder.training
     encoder.train()
@@ -140,7 +157,7 @@ def _step(encoder: Any, name: str, what: tuple[Plan, TrainingData, str, list[int
     frame = data.rows[chosen]
     features = [_features(encoder, frame[column].to_list(), plan, column) for column in data.texts.columns]
     labels = [column for column in frame.columns if column not in data.texts.columns]
-    given = torch.tensor(frame[labels[0]].to_list(), device=device) if labels else None
+    given = torch.tensor(frame[labels[0]].to_list(), device=device) if labels and plan.loss != HYBRID else None
     loss = build_loss(name, encoder, plan.options).to(device)
     types = {"bf16": torch.bfloat16, "fp16": torch.float16}
     with torch.autocast(device.type, dtype=types.get(precision), enabled=precision in types):

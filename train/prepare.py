@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from train.eval_set import EvalSet
 from train.evaluate import Progress
 from train.fit import Run
 from train.lora import add_adapters
-from train.losses import LossOptions, matryoshka_dims
+from train.losses import HYBRID, LossOptions, matryoshka_dims
 from train.model_folder import Place
 from train.models import checkpoint_activations, choose_precision, is_fresh, load_model, weights_sha256
-from train.plan import Plan, make_plan, measure, within
+from train.plan import Plan, make_plan, measure, with_teacher, within
+from train.teacher import Teacher, load, make_teacher, save
+
+TEACHER = "teacher.npz"
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,16 @@ class Prepared:
             "seen": None if seen is None else asdict(seen),
             "fit": asdict(fit),
         }
+
+    def teacher(self, place: Place, progress: Progress) -> Teacher:
+        """The teacher of HybridDistillLoss, by the base model: made once, then read again."""
+        rows = self.data.rows["anchor"].to_list(), self.data.rows["positive"].to_list()
+        path = place.checkpoints / TEACHER
+        if path.is_file():
+            return load(self.encoder, rows, path)
+        made = make_teacher(self.encoder, rows, self.precision, partial(progress, "teacher"))
+        save(made, path)
+        return made
 
 
 def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings: TrainSettings) -> Prepared:
@@ -102,6 +116,8 @@ def decide(prepared: Prepared, place: Place, named: tuple[str, Path], progress: 
     """The run as it will be, with what was measured before its first step (once, so that a resumed run is the same run)."""
     name, source = named
     plan, said = within(prepared.plan, prepared.data, prepared.settings, int(place.remembered["fit"]["rows"]))
+    if plan.loss == HYBRID:
+        plan = with_teacher(plan, prepared.data, prepared.teacher(place, progress))
     return Run(
         name=name,
         source=source,

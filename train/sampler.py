@@ -9,6 +9,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from train.known import NOTHING, Known
 from train.models import third_party
 
@@ -20,6 +22,10 @@ _OPEN = 64
 _LARGE = 32
 # Orders tried until as few batches as possible hold all rows.
 _TRIES = 8
+# Neighbours that come into a batch together, anchors that a passage brings, passages that the last batch has at least.
+_GROUP, _ANCHORS, _LEAST = 8, 3, 4
+# Passages among which neighbours are looked for.
+_NEIGHBOURS_IN = 8192
 
 
 @dataclass(frozen=True)
@@ -176,6 +182,49 @@ class Batches:
         generator = torch.Generator().manual_seed(self.seed + 1_000_003 * epoch + 7_919 * attempt)
         order: list[int] = torch.randperm(count, generator=generator).tolist()
         return order
+
+
+@dataclass(frozen=True)
+class Neighbourhoods(Batches):
+    """Batches of `size` passages in groups of neighbours, each passage with some of its anchors: every epoch has every passage once.
+
+    Neighbours are the hardest negatives there are; several anchors share the cost of embedding their passage.
+    """
+
+    place: Sequence[int] = ()
+    """[rows]: the row's passage, by number."""
+    vectors: Any = None
+    """[passages, dimensions]: unit vectors."""
+
+    def _packed(self, number: int) -> list[list[int]]:
+        anchors: list[list[int]] = [[] for _ in range(len(self.vectors))]
+        for row in self._shuffled(self.rows, 0, 0):
+            anchors[self.place[row]].append(row)
+        order = list(chain.from_iterable(self._groups(number)))
+        batches = [order[start : start + self.size] for start in range(0, len(order), self.size)]
+        if len(batches) > 1 and len(batches[-1]) < _LEAST:
+            batches[-2:] = [batches[-2] + batches[-1]]
+        return [[row for passage in batch for row in _turn(anchors[passage], number)] for batch in batches]
+
+    def _groups(self, number: int) -> Iterator[list[int]]:
+        """Passages by chance, each with its nearest that are left, in pools that bound the work."""
+        order = self._shuffled(len(self.vectors), number, 1)
+        for start in range(0, len(order), _NEIGHBOURS_IN):
+            pool = np.array(order[start : start + _NEIGHBOURS_IN])
+            free = np.ones(len(pool), dtype=bool)
+            vectors = self.vectors[pool]
+            for seed in range(len(pool)):
+                if free[seed]:
+                    left = np.flatnonzero(free)
+                    near = left[np.argsort(-(vectors[left] @ vectors[seed]), kind="stable")[:_GROUP]]
+                    free[near] = False
+                    yield pool[near].tolist()
+
+
+def _turn(rows: Sequence[int], number: int) -> list[int]:
+    """Up to `_ANCHORS` rows of a passage, others in every epoch until all had their turn."""
+    first = number * _ANCHORS
+    return [rows[(first + index) % len(rows)] for index in range(min(_ANCHORS, len(rows)))]
 
 
 def texts_of(rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[tuple[str, ...]]:

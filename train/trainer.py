@@ -16,6 +16,7 @@ from train.eval_set import EvalSet, read_eval_set
 from train.evaluate import Progress, quiet
 from train.fit import RUNS, Run, dev_scores, fit, reports
 from train.lora import load_trained, merge_adapters
+from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.model_card import model_card
 from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
@@ -143,6 +144,8 @@ def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Pla
                 progress("base", 0, None)
                 base_dev = dev_scores(prepared.encoder, prepared.dev, prepared.settings, progress, "base")
             remember(place, facts | {"base_dev": base_dev})
+        if prepared.data.loss == HYBRID:
+            prepared.teacher(place, progress)
     processes.wait(prepared.device)
     return claim(out, key)
 

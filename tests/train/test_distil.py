@@ -1,0 +1,163 @@
+"""The hybrid teacher, batches of neighbours, and the loss that brings the one to the model."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from train.distil import POSITIVE, SCALE, SHARPNESS, hybrid_distillation, refusals
+from train.known import Known
+from train.models import embed, load_model
+from train.sampler import NO_CLASHES, Neighbourhoods, clashes
+from train.teacher import FEEDBACK_SHARE, LEXICAL, Teacher, index, load, make_teacher, save, tokens
+
+PASSAGES = [f"w{n} w{n + 1} w{n + 2} is about the one and only thing of topic" for n in range(0, 30, 3)]
+ANCHORS = [text for n in range(0, 30, 3) for text in (f"what is w{n}", f"w{n + 1} w{n + 2}")]
+POSITIVES = [passage for passage in PASSAGES for _ in range(2)]
+
+
+@pytest.fixture
+def encoder(tiny_model: Path) -> Any:
+    loaded = load_model(str(tiny_model), device="cpu")
+    loaded.eval()
+    return loaded
+
+
+@pytest.fixture
+def teacher(encoder: Any) -> Teacher:
+    return make_teacher(encoder, (ANCHORS, POSITIVES), "fp32")
+
+
+def test_scores_are_shares_of_bm25_and_cosines_after_feedback(encoder: Any, teacher: Teacher) -> None:
+    assert teacher.place.tolist() == [n // 2 for n in range(20)]
+    rows, columns = np.array([0, 7]), np.array([0, 3, 5])
+    # By hand, from the definition.
+    bm25 = index(tokens(encoder, PASSAGES))
+    vectors = embed(encoder, PASSAGES, "document")
+    for line, row in enumerate(rows):
+        own = embed(encoder, [ANCHORS[row]], "query")[0]
+        lexical = np.array(bm25.get_batch_scores(tokens(encoder, [ANCHORS[row]])[0], list(range(10))))
+        cosines = vectors @ own
+        hybrid = LEXICAL * lexical / lexical.max() + (1 - LEXICAL) * (cosines - cosines.min()) / (cosines.max() - cosines.min())
+        moved = own + FEEDBACK_SHARE * vectors[np.argsort(-hybrid, kind="stable")[:3]].mean(axis=0)
+        moved /= np.linalg.norm(moved)
+        after = vectors @ moved
+        wanted = LEXICAL * lexical / lexical.max() + (1 - LEXICAL) * (after - after.min()) / (after.max() - after.min())
+        assert teacher.scores(rows, columns)[line] == pytest.approx(wanted[columns], abs=1e-4)
+    # The words of the anchor are in its own passage alone.
+    assert teacher.scores(np.array([1]), np.arange(10))[0].argmax() == 0
+
+
+def test_progress_counts_texts_and_a_kept_teacher_is_the_same(encoder: Any, teacher: Teacher, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    make_teacher(encoder, (ANCHORS, POSITIVES), "fp32", lambda done, total: told.append((done, total)))
+    assert told == [(10, 30), (30, 30)]
+    save(teacher, tmp_path / "teacher.npz")
+    again = load(encoder, (ANCHORS, POSITIVES), tmp_path / "teacher.npz")
+    rows, columns = np.arange(20), np.arange(10)
+    assert np.array_equal(again.scores(rows, columns), teacher.scores(rows, columns))
+    assert [path.name for path in tmp_path.iterdir()] == ["teacher.npz"]
+
+
+def features(encoder: Any, texts: list[str]) -> dict[str, Any]:
+    return dict(encoder.preprocess(texts))
+
+
+def value(encoder: Any, teacher: Teacher, rows: list[int], clashing: Any = NO_CLASHES) -> float:
+    clashing = clashing if clashing.brings else clashes(list(zip(ANCHORS, POSITIVES, strict=True)))
+    loss = hybrid_distillation(encoder, teacher, clashing)
+    with torch.no_grad():
+        texts = ([ANCHORS[row] for row in rows], [POSITIVES[row] for row in rows])
+        return float(loss([features(encoder, column) for column in texts], torch.tensor(rows)))
+
+
+def test_the_loss_is_the_divergence_over_other_passages_plus_the_contrast_of_the_own(encoder: Any, teacher: Teacher) -> None:
+    rows, columns = [0, 1, 6, 13], [0, 3, 6]
+    cosines = (
+        embed(encoder, [ANCHORS[row] for row in rows], "query") @ embed(encoder, [PASSAGES[c] for c in columns], "document").T
+    )
+    wanted = teacher.scores(np.array(rows), np.array(columns))
+    divergence, contrast = 0.0, 0.0
+    for line, row in enumerate(rows):
+        own = columns.index(row // 2)
+        others = [place for place in range(3) if place != own]
+        said = np.log(np.exp(SCALE * cosines[line, others]) / np.exp(SCALE * cosines[line, others]).sum())
+        told = np.exp(SHARPNESS * wanted[line, others])
+        told /= told.sum()
+        divergence += float((told * (np.log(told) - said)).sum())
+        contrast -= float(SCALE * cosines[line, own] - np.log(np.exp(SCALE * cosines[line]).sum()))
+    assert value(encoder, teacher, rows) == pytest.approx(divergence / 4 + POSITIVE * contrast / 4, abs=1e-3)
+    # Two passages have no others to be ranked: the contrast alone.
+    assert value(encoder, teacher, [0, 6]) <= value(encoder, teacher, rows) + 10
+
+
+def test_equal_passages_pass_the_model_once(encoder: Any, teacher: Teacher) -> None:
+    seen: list[int] = []
+    encoder[0].register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0]["input_ids"])))
+    value(encoder, teacher, [0, 1, 6, 7, 13])
+    assert seen == [5, 3]
+
+
+def test_what_may_answer_is_no_negative(encoder: Any, teacher: Teacher) -> None:
+    texts = list(zip(ANCHORS, POSITIVES, strict=True))
+    known = Known(
+        copies={PASSAGES[0]: "g", PASSAGES[3]: "g"},
+        withheld={ANCHORS[13]: frozenset({"h"})},
+    )
+    known = Known({**known.copies, PASSAGES[5]: "h"}, known.withheld)
+    rows, columns = np.array([0, 6, 13, 10]), np.array([0, 3, 5, 6])
+    found = refusals(clashes(texts, known), rows, columns, teacher.place)
+    # Its own, its own's copy, what mining withheld.
+    assert found.tolist() == [
+        [True, True, False, False],
+        [True, True, False, False],
+        [False, False, True, True],
+        [False, False, True, False],
+    ]
+    plain = value(encoder, teacher, [0, 6, 13, 10])
+    assert value(encoder, teacher, [0, 6, 13, 10], clashes(texts, known)) < plain
+
+
+def test_gradients_reach_the_model(encoder: Any, teacher: Teacher) -> None:
+    loss = hybrid_distillation(encoder, teacher, clashes(list(zip(ANCHORS, POSITIVES, strict=True))))
+    rows = [0, 1, 6, 13, 18]
+    loss([features(encoder, [texts[row] for row in rows]) for texts in (ANCHORS, POSITIVES)], torch.tensor(rows)).backward()
+    gradients = [float(weights.grad.abs().sum()) for weights in encoder.parameters() if weights.grad is not None]
+    assert all(math.isfinite(gradient) for gradient in gradients)
+    assert sum(gradients) > 0
+
+
+def neighbourhoods(vectors: Any, anchors: int, size: int) -> Neighbourhoods:
+    place = [passage for passage in range(len(vectors)) for _ in range(anchors)]
+    return Neighbourhoods(rows=len(place), size=size, seed=1, place=place, vectors=vectors)
+
+
+def test_batches_hold_neighbours_and_every_passage_once_an_epoch() -> None:
+    # Four directions, eight passages each.
+    vectors = np.repeat(np.eye(4, dtype=np.float32), 8, axis=0)
+    batches = neighbourhoods(vectors, 2, 8)
+    assert batches.steps == 4
+    for number in (0, 1):
+        epoch = batches.epoch(number)
+        passages = [sorted({row // 2 for row in batch}) for batch in epoch]
+        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 8, 16, 24)]
+        assert sorted(row for batch in epoch for row in batch) == list(range(64))
+    assert batches.epoch(0) == neighbourhoods(vectors, 2, 8).epoch(0) != batches.epoch(1)
+
+
+def test_anchors_take_turns_and_a_small_rest_joins_the_last_batch() -> None:
+    vectors = np.eye(9, dtype=np.float32)
+    batches = neighbourhoods(vectors, 7, 8)
+    assert batches.steps == 1
+    seen: list[int] = []
+    for number in range(3):
+        (batch,) = batches.epoch(number)
+        assert len(batch) == 27
+        assert {row // 7 for row in batch} == set(range(9))
+        seen += batch
+    assert set(seen) == set(range(63))

@@ -1,0 +1,154 @@
+"""A teacher without labels: a hybrid of BM25 and the base model with feedback from what it finds, as scores between anchors and passages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from train.models import embed, third_party
+
+LEXICAL = 0.4
+"""BM25's share of a score; the rest is the cosine's."""
+
+FEEDBACK = 3
+"""Passages found first whose mean is added to the anchor's vector (Rocchio's feedback, as in Li et al. 2108.11044)."""
+
+FEEDBACK_SHARE = 0.5
+"""Of their mean beside the anchor's own vector."""
+
+CANDIDATES = 50
+"""Passages nearest by the base model among which BM25 has a say in the feedback."""
+
+_BLOCK = 256
+
+Vectors = npt.NDArray[np.float32]
+Numbers = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What it takes to score any anchor of the training rows against any of their positives."""
+
+    anchors: Sequence[Sequence[int]]
+    """Token ids of each row's anchor."""
+    passages: Sequence[Sequence[int]]
+    """Token ids of each distinct positive."""
+    place: Numbers
+    """[rows]: the row's positive among the passages."""
+    questions: Vectors
+    """[rows, dimensions]: the anchors' unit vectors after feedback."""
+    vectors: Vectors
+    """[passages, dimensions]: unit vectors by the base model."""
+    low: Vectors
+    span: Vectors
+    """[rows]: least cosine of the anchor over all passages, and how far the greatest is from it."""
+    best: Vectors
+    """[rows]: greatest BM25 score of the anchor among its candidates."""
+
+    def scores(self, rows: Numbers, columns: Numbers) -> Vectors:
+        """[rows, columns]: BM25 as a share of the anchor's best plus the cosine between the anchor's least and greatest, weighed; about 0 … 1."""
+        cosines = (self.questions[rows] @ self.vectors[columns].T - self.low[rows, None]) / self.span[rows, None]
+        lexical = np.array([self._bm25.get_batch_scores(self.anchors[row], columns.tolist()) for row in rows], dtype=np.float32)
+        shares = np.minimum(lexical / np.maximum(self.best[rows, None], 1e-6), 1.0)
+        found: Vectors = LEXICAL * shares + (1 - LEXICAL) * cosines
+        return found
+
+    @cached_property
+    def _bm25(self) -> Any:
+        return index(self.passages)
+
+
+def make_teacher(
+    encoder: Any, rows: tuple[Sequence[str], Sequence[str]], precision: str, done: Callable[[int, int], None] = lambda *_: None
+) -> Teacher:
+    """The teacher of anchors and their positives (one each a row), by the model as it is now. `done` is told of texts embedded, of all.
+
+    BM25 counts the model's own tokens, so that no language needs a tokenizer of its own; on English they rank as words do
+    (docs/benchmarks.md).
+    """
+    anchors, positives = rows
+    distinct = list(dict.fromkeys(positives))
+    number = {text: index for index, text in enumerate(distinct)}
+    place = np.array([number[text] for text in positives], dtype=np.intp)
+    total = len(set(anchors)) + len(distinct)
+    with _autocast(encoder, precision):
+        vectors = embed(encoder, distinct, "document", done=lambda count: done(count, total))
+        own = embed(encoder, anchors, "query", done=lambda count: done(len(distinct) + count, total))
+    asked, said = tokens(encoder, anchors), tokens(encoder, distinct)
+    questions, best = _with_feedback(own, vectors, (asked, index(said)), place)
+    low, high = np.empty(len(own), np.float32), np.empty(len(own), np.float32)
+    for start in range(0, len(own), _BLOCK):
+        cosines = questions[start : start + _BLOCK] @ vectors.T
+        low[start : start + _BLOCK], high[start : start + _BLOCK] = cosines.min(axis=1), cosines.max(axis=1)
+    return Teacher(asked, said, place, questions, vectors, low, np.maximum(high - low, 1e-6), best)
+
+
+def save(teacher: Teacher, path: Path) -> None:
+    """Keep the vectors, so that a run that goes on need not embed again."""
+    kept = {name: getattr(teacher, name) for name in ("place", "questions", "vectors", "low", "span", "best")}
+    temporary = path.with_name(path.name + ".tmp.npz")
+    np.savez(temporary, **kept)
+    temporary.replace(path)
+
+
+def load(encoder: Any, rows: tuple[Sequence[str], Sequence[str]], path: Path) -> Teacher:
+    """What `save` kept, for the same rows."""
+    anchors, positives = rows
+    with np.load(path) as kept:
+        arrays = {name: kept[name] for name in kept.files}
+    return Teacher(tokens(encoder, anchors), tokens(encoder, list(dict.fromkeys(positives))), **arrays)
+
+
+def tokens(encoder: Any, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of all tokens of each text, none added, none cut."""
+    found: list[list[int]] = []
+    for start in range(0, len(texts), _BLOCK):
+        block = list(texts[start : start + _BLOCK])
+        found += encoder.tokenizer(block, add_special_tokens=False, truncation=False, padding=False, verbose=False)["input_ids"]
+    return found
+
+
+def index(passages: Sequence[Sequence[int]]) -> Any:
+    """rank-bm25's index of passages given as token ids; at least one of them must have any."""
+    made = third_party("rank_bm25").BM25Okapi([list(passage) for passage in passages])
+    # It makes an array of its list at each call.
+    made.doc_len = np.asarray(made.doc_len)
+    return made
+
+
+def _with_feedback(
+    own: Vectors, vectors: Vectors, lexical: tuple[Sequence[Sequence[int]], Any], place: Numbers
+) -> tuple[Vectors, Vectors]:
+    """The anchors moved towards what the hybrid finds first for them, and the greatest BM25 score of each."""
+    asked, bm25 = lexical
+    most = min(CANDIDATES, len(vectors))
+    moved, best = np.empty_like(own), np.empty(len(own), np.float32)
+    for start in range(0, len(own), _BLOCK):
+        cosines = own[start : start + _BLOCK] @ vectors.T
+        nearest = np.argpartition(-cosines, most - 1, axis=1)[:, :most]
+        for offset, near in enumerate(nearest):
+            row = start + offset
+            # The anchor's own passage is scored, too: it holds the best BM25 score of most anchors.
+            found = np.unique(np.append(near, place[row]))
+            scores = np.asarray(bm25.get_batch_scores(asked[row], found.tolist()), dtype=np.float32)
+            best[row] = scores.max()
+            line = cosines[offset]
+            dense = (line[found] - line.min()) / max(float(line.max() - line.min()), 1e-6)
+            hybrid = LEXICAL * scores / max(float(best[row]), 1e-6) + (1 - LEXICAL) * dense
+            first = found[np.argsort(-hybrid, kind="stable")[:FEEDBACK]]
+            mixed = own[row] + FEEDBACK_SHARE * vectors[first].mean(axis=0)
+            moved[row] = mixed / np.linalg.norm(mixed)
+    return moved, best
+
+
+def _autocast(encoder: Any, precision: str) -> Any:
+    torch = third_party("torch")
+    types = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(encoder.device.type, dtype=types[precision]) if precision in types else nullcontext()
