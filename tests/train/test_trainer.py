@@ -101,16 +101,22 @@ def test_the_same_run_again_does_nothing_and_another_is_refused(tiny_model: Path
         train_model(dataset, out, str(tiny_model), STEPS)
 
 
+@pytest.mark.parametrize("loss", ["MultipleNegativesRankingLoss", "HybridDistillLoss"])
 @pytest.mark.parametrize("split", ["with dev", "without dev"])
-def test_an_interrupted_run_ends_in_the_same_weights(tiny_model: Path, make_dataset: Any, tmp_path: Path, split: str) -> None:
+def test_an_interrupted_run_ends_in_the_same_weights(
+    tiny_model: Path, make_dataset: Any, tmp_path: Path, split: str, loss: str
+) -> None:
     dataset = make_dataset(dev=range(40, 50) if split == "with dev" else range(0))
-    undisturbed = train_model(dataset, tmp_path / "one", str(tiny_model), QUICK)
+    quick = QUICK.model_validate(QUICK.model_dump() | {"loss": loss})
+    undisturbed = train_model(dataset, tmp_path / "one", str(tiny_model), quick)
     out = tmp_path / "two"
     with pytest.raises(Interrupted, match="the same command goes on from the last checkpoint"):
-        train_model(dataset, out, str(tiny_model), QUICK, stop_at(7))
+        train_model(dataset, out, str(tiny_model), quick, stop_at(7))
     assert [path.name for path in out.iterdir()] == [".checkpoints"]
     steps: list[tuple[str, int]] = []
-    resumed = train_model(dataset, out, str(tiny_model), QUICK, lambda step, done, _: steps.append((step, done)))
+    resumed = train_model(dataset, out, str(tiny_model), quick, lambda step, done, _: steps.append((step, done)))
+    # What was embedded for the teacher is kept.
+    assert "teacher" not in [step for step, _ in steps]
     assert resumed.resumed_from == 5
     assert [done for step, done in steps if step == "train"] == [6, 7, 8, 9, 10]
     assert "base" not in [step for step, _ in steps]
