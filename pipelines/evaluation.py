@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from curate.bm25 import build, tokenise
+from curate.bm25 import build, search_terms
 from schemas.errors import InputError, SettingsError, VerdictError
 from schemas.manifest import MANIFEST_NAME
 from schemas.training import EvaluateSettings, VerdictSettings
@@ -94,15 +94,15 @@ def read_chunks(dataset: Path) -> pl.DataFrame:
 
 
 def bm25_run(eval_set: EvalSet, depth: int = 100) -> Run:
-    """Query id → the `depth` best passages by BM25 (ten times as many when judgements name documents)."""
+    """Query id → the `depth` best passages by BM25 on the terms that stage `mine` searches by (ten times as many when judgements name documents)."""
     ids = sorted(eval_set.corpus)
-    index = build("bm25s", (tokenise(eval_set.corpus[name]) for name in ids))
+    index = build("bm25s", (search_terms(eval_set.corpus[name]) for name in ids))
     depth = min(len(ids), run_depth(eval_set, depth))
     run: Run = {}
     names = list(eval_set.queries)
     for start in range(0, len(names), BATCH):
         batch = names[start : start + BATCH]
-        found, scores = index.search([tokenise(eval_set.queries[name]) for name in batch], depth)
+        found, scores = index.search([search_terms(eval_set.queries[name]) for name in batch], depth)
         for row, name in enumerate(batch):
             run[name] = [(ids[i], float(s)) for i, s in zip(found[row], scores[row], strict=True) if i >= 0]
     return run

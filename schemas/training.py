@@ -203,7 +203,7 @@ class EvaluateSettings(Section):
             "reciprocal ranks (Cormack et al. 2009)."
         ),
     )
-    fusion_weight: float = Field(0.5, ge=0, le=1, description="Share of the tuned model in that sum.")
+    fusion_weight: float = Field(0.6, ge=0, le=1, description="Share of the tuned model in that sum.")
     fusion_k: int = Field(60, ge=1, description="k of reciprocal rank fusion: the larger, the less the first ranks weigh.")
     reranker: str | None = Field(None, description="Cross-encoder to put on top of every system (--reranker).")
     rerank_depth: int = Field(50, ge=1, description="Passages of each query that the reranker reads.")
