@@ -50,7 +50,7 @@ class TrainSettings(Section):
     data: Shape | Literal["auto"] = Field(
         "auto",
         description=(
-            "Kind of rows to train on (--format); auto: of a dataset folder triplets, or pairs when there are no triplets; of a plain file "
+            "Kind of rows to train on (--format); auto: of a dataset folder triplets, or pairs when there are no triplets or HybridDistillLoss is asked for; of a plain file "
             "what its columns say."
         ),
     )
@@ -84,7 +84,11 @@ class TrainSettings(Section):
         description="Text before every anchor; unset: the model's own, else that of its family (E5, BGE, Nomic); empty: none.",
     )
     passage_prompt: str | None = Field(None, description="Text before every passage; unset and empty as for `query_prompt`.")
-    epochs: int = Field(1, ge=1, description="Passes over the training rows.")
+    epochs: int = Field(
+        1,
+        ge=1,
+        description="Passes over the training rows (of HybridDistillLoss: twice over the passages, with up to three questions each).",
+    )
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
     patience: int | None = Field(
         None, ge=1, description="Stop early after so many evaluations on dev without a better nDCG@10; unset: never."
@@ -92,7 +96,7 @@ class TrainSettings(Section):
     batch_size: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
         32,
         description=(
-            "Rows a step (of each process); each row's passages are the other rows' negatives. auto: as many as the memory holds, up to 256, "
+            "Rows a step (of each process; of HybridDistillLoss: passages); each row's passages are the other rows' negatives. auto: as many as the memory holds, up to 256, "
             "with at least 20 steps an epoch."
         ),
     )

@@ -16,6 +16,9 @@ LEARNING_RATES = ((50_000_000, 3e-5), (200_000_000, 2e-5), (math.inf, 1e-5))
 LORA_FACTOR = 10.0
 """Adapters start at zero and are few: they want about ten times the rate of full tuning (Schulman et al. 2025, "LoRA Without Regret")."""
 
+HYBRID_FACTOR = 10 / 3
+"""HybridDistillLoss says little in most steps: on squad and Cranfield three times the rate gained more, without harm (docs/benchmarks.md)."""
+
 WARMUPS = ((200_000_000, 0.1), (math.inf, 0.2))
 """Up to so many parameters → share of the steps in which the learning rate rises: convention, not a measurement of ours."""
 
@@ -41,11 +44,12 @@ def parameters(model: Any) -> int:
     return sum(int(weights.numel()) for weights in model.parameters())
 
 
-def learning_rate(settings: TrainSettings, size: int) -> float:
-    """The peak learning rate of a model of `size` weights."""
+def learning_rate(settings: TrainSettings, size: int, *, hybrid: bool = False) -> float:
+    """The peak learning rate of a model of `size` weights; `hybrid`: for HybridDistillLoss."""
     if settings.learning_rate is not None:
         return settings.learning_rate
-    return _of_size(LEARNING_RATES, size) * (LORA_FACTOR if settings.lora_rank else 1.0)
+    factor = (LORA_FACTOR if settings.lora_rank else 1.0) * (HYBRID_FACTOR if hybrid else 1.0)
+    return float(f"{_of_size(LEARNING_RATES, size) * factor:.3g}")
 
 
 def warmup_ratio(settings: TrainSettings, size: int) -> float:

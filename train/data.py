@@ -66,13 +66,14 @@ def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     }
     taken = [split for split in SPLITS if split in splits and (split == "train" or settings.splits == "all")]
     rows = pl.concat([splits[split] for split in taken])
-    loss = choose_loss(settings, name, rows.columns, manifest.negatives if name in ("triplets", "multi_positive") else 0)
+    negatives = manifest.negatives if name in ("triplets", "multi_positive") else 0
+    loss = choose_loss(settings, name, rows.columns, negatives)
     notes = []
     if settings.splits == "train":
         _refuse_leaks(dataset, rows)
     else:
         notes.append("Trained on all splits: no question of this dataset can judge the model.")
-    if name == "pairs" and settings.data == "auto":
+    if name == "pairs" and settings.data == "auto" and loss != HYBRID:
         notes.append("No triplets in this dataset: training on pairs, with the other passages of a batch as the only negatives.")
     known = NOTHING
     if loss in (*IN_BATCH_LOSSES, HYBRID):
@@ -140,7 +141,9 @@ def to_dataset(rows: pl.DataFrame) -> Any:
 
 def _choose_format(manifest: Manifest, settings: TrainSettings, dataset: Path) -> str:
     built = [name for name in FORMATS if settings.loss in LOSSES[name]]
-    fitting = ("triplets", "pairs") if settings.loss == "auto" else built
+    # HybridDistillLoss finds its negatives in the batch: pairs without a mined one are not lost to it.
+    usual = ("pairs", "triplets") if settings.loss == HYBRID else ("triplets", "pairs")
+    fitting = usual if settings.loss in ("auto", HYBRID) else built
     wanted = fitting if settings.data == "auto" else (settings.data,)
     for name in wanted:
         entry = manifest.files.get(f"{name}/train.parquet")

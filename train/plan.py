@@ -84,7 +84,7 @@ def make_plan(
         options=options,
         batch_size=batch,
         accumulation=1,
-        learning_rate=learning_rate(settings, size),
+        learning_rate=learning_rate(settings, size, hybrid=data.loss == HYBRID),
         warmup_ratio=warmup_ratio(settings, size),
         max_length=cut,
         parameters=size,

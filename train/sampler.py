@@ -24,6 +24,8 @@ _LARGE = 32
 _TRIES = 8
 # Neighbours that come into a batch together, anchors that a passage brings, passages that the last batch has at least.
 _GROUP, _ANCHORS, _LEAST = 8, 3, 4
+# Times that an epoch has a passage: with up to six of its anchors, as many as most have.
+_TURNS = 2
 # Passages among which neighbours are looked for.
 _NEIGHBOURS_IN = 8192
 
@@ -186,7 +188,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class Neighbourhoods(Batches):
-    """Batches of `size` passages in groups of neighbours, each passage with some of its anchors: every epoch has every passage once.
+    """Batches of `size` passages in groups of neighbours, each passage with some of its anchors: every epoch has every passage twice.
 
     Neighbours are the hardest negatives there are; several anchors share the cost of embedding their passage.
     """
@@ -200,6 +202,9 @@ class Neighbourhoods(Batches):
         anchors: list[list[int]] = [[] for _ in range(len(self.vectors))]
         for row in self._shuffled(self.rows, 0, 0):
             anchors[self.place[row]].append(row)
+        return [batch for turn in range(_TURNS) for batch in self._pass(_TURNS * number + turn, anchors)]
+
+    def _pass(self, number: int, anchors: Sequence[Sequence[int]]) -> list[list[int]]:
         order = list(chain.from_iterable(self._groups(number)))
         batches = [order[start : start + self.size] for start in range(0, len(order), self.size)]
         if len(batches) > 1 and len(batches[-1]) < _LEAST:

@@ -14,7 +14,9 @@ from schemas.manifest import MANIFEST_NAME, file_sha256
 from schemas.training import TrainSettings
 from train import processes
 from train.choices import learning_rate, parameters
+from train.data import read_training_data
 from train.evaluate import Progress, quiet
+from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.model_folder import fingerprint, read_record, recover, refuse_foreign
 from train.models import free_memory, load_model
@@ -82,7 +84,7 @@ def train_sweep(
             next_step="give another --out, or remove it",
         )
     folder = out.with_name(f"{out.name}.sweep")
-    results = [_run(source, folder, model, one, progress) for one in _grid(model, settings)]
+    results = [_run(source, folder, model, one, progress) for one in _grid(source, model, settings)]
     sweep = _compared(key, results)
     best = results[[run.best for run in sweep.runs].index(True)]
     _publish(_folder_of(folder, best.settings), out, sweep)
@@ -90,12 +92,12 @@ def train_sweep(
     return best, sweep
 
 
-def _grid(model: str, settings: TrainSettings) -> list[TrainSettings]:
+def _grid(source: Path, model: str, settings: TrainSettings) -> list[TrainSettings]:
     rates = settings.sweep_learning_rates
     if not rates:
         size = parameters(load_model(model, device="cpu"))
         free_memory()
-        usual = learning_rate(settings, size)
+        usual = learning_rate(settings, size, hybrid=read_training_data(source, settings).loss == HYBRID)
         rates = tuple(float(f"{factor * usual:.3g}") for factor in FACTORS)
     pairs = [(rate, epochs) for rate in sorted(set(rates)) for epochs in sorted(set(settings.sweep_epochs))]
     # How far training goes is what is looked for: no run ends early.

@@ -137,27 +137,27 @@ def neighbourhoods(vectors: Any, anchors: int, size: int) -> Neighbourhoods:
     return Neighbourhoods(rows=len(place), size=size, seed=1, place=place, vectors=vectors)
 
 
-def test_batches_hold_neighbours_and_every_passage_once_an_epoch() -> None:
+def test_batches_hold_neighbours_and_every_passage_twice_an_epoch() -> None:
     # Four directions, eight passages each.
     vectors = np.repeat(np.eye(4, dtype=np.float32), 8, axis=0)
     batches = neighbourhoods(vectors, 2, 8)
-    assert batches.steps == 4
+    assert batches.steps == 8
     for number in (0, 1):
         epoch = batches.epoch(number)
         passages = [sorted({row // 2 for row in batch}) for batch in epoch]
-        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 8, 16, 24)]
-        assert sorted(row for batch in epoch for row in batch) == list(range(64))
+        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 0, 8, 8, 16, 16, 24, 24)]
+        assert sorted(row for batch in epoch for row in batch) == sorted([*range(64), *range(64)])
     assert batches.epoch(0) == neighbourhoods(vectors, 2, 8).epoch(0) != batches.epoch(1)
 
 
 def test_anchors_take_turns_and_a_small_rest_joins_the_last_batch() -> None:
     vectors = np.eye(9, dtype=np.float32)
     batches = neighbourhoods(vectors, 7, 8)
-    assert batches.steps == 1
-    seen: list[int] = []
-    for number in range(3):
-        (batch,) = batches.epoch(number)
-        assert len(batch) == 27
-        assert {row // 7 for row in batch} == set(range(9))
-        seen += batch
-    assert set(seen) == set(range(63))
+    assert batches.steps == 2
+    for number in range(2):
+        epoch = batches.epoch(number)
+        assert [len(batch) for batch in epoch] == [27, 27]
+        assert all({row // 7 for row in batch} == set(range(9)) for batch in epoch)
+        # Six of the seven anchors of each passage, and in two epochs all.
+        assert len({row for batch in epoch for row in batch}) == 54
+    assert {row for number in range(2) for batch in batches.epoch(number) for row in batch} == set(range(63))
