@@ -12,6 +12,9 @@ BUILD_AGAIN = "run `curate build` again"
 COSINES = (
     "The teacher's scores are cosines between -1 and 1: the model's are taken as cosines, too, so that both are on one scale."
 )
+LEAST_PASSAGES = 4
+"""Of HybridDistillLoss: with fewer there are no others to be told apart."""
+
 _KINDS = {pl.String: "text", pl.Int64: "whole numbers", pl.Float64: "numbers", pl.List(pl.String): "lists of texts"}
 
 
@@ -52,6 +55,7 @@ def loss_rows(
     if format_name == "nli":
         return _of_nli(frame, loss, place)
     if loss == HYBRID:
+        _refuse_few(frame, place)
         return frame.select("anchor", "positive").with_row_index("label").select(
             "anchor", "positive", pl.col("label").cast(pl.Int64)
         ), ()
@@ -63,6 +67,15 @@ def loss_rows(
         return frame, (*notes, *more)
     _refuse_constant(frame, place)
     return frame, notes
+
+
+def _refuse_few(frame: pl.DataFrame, place: str) -> None:
+    if (found := frame["positive"].n_unique()) < LEAST_PASSAGES:
+        raise InputError(
+            f"{found} different passages: {HYBRID} compares at least {LEAST_PASSAGES}",
+            where=place,
+            next_step="build from more documents, or train with another loss",
+        )
 
 
 def _refuse_constant(frame: pl.DataFrame, place: str) -> None:

@@ -14,6 +14,7 @@ from pipelines.cli import main
 from schemas.errors import InputError, SettingsError
 from schemas.training import TrainSettings
 from train.data import read_training_data, to_dataset
+from train.formats import loss_rows
 from train.models import choose_precision
 from train.trainer import train_model
 
@@ -190,3 +191,13 @@ def test_the_command_takes_a_format_and_says_what_it_chose(tiny_model: Path, mak
     assert json.loads((tmp_path / "out" / "training.json").read_text())["settings"]["data"] == "distilled"
     refused = CliRunner().invoke(main, [*command, "--task", "checker"])
     assert (refused.exit_code, "--format is for embedders" in refused.output) == (2, True)
+
+
+def test_a_hybrid_teacher_wants_passages_to_compare() -> None:
+    rows = pl.DataFrame({"anchor": ["a", "b", "c", "d"], "positive": ["p", "q", "r", "r"]})
+    with pytest.raises(InputError, match="3 different passages: HybridDistillLoss compares at least 4") as caught:
+        loss_rows(rows, "pairs", 0, "HybridDistillLoss", "pairs/train.parquet")
+    assert caught.value.where == "pairs/train.parquet"
+    more = pl.concat([rows, pl.DataFrame({"anchor": ["e"], "positive": ["s"]})])
+    found, notes = loss_rows(more, "pairs", 0, "HybridDistillLoss", "pairs/train.parquet")
+    assert (found.columns, found["label"].to_list(), notes) == (["anchor", "positive", "label"], [0, 1, 2, 3, 4], ())
