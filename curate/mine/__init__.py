@@ -8,13 +8,14 @@ from dataclasses import replace
 import polars as pl
 
 from curate.mine.anchors import read_anchors
-from curate.mine.candidates import Batchwork, mine_pairs
+from curate.mine.candidates import mine_pairs
 from curate.mine.guards import Rules
 from curate.mine.known import automatic_margin
 from curate.mine.margins import Margin, margin_of
 from curate.mine.passages import Lens, Passages
 from curate.mine.pool import Pool, clusters_in_several_splits, locate_supplied, open_pool
 from curate.mine.rarity import Lexicon
+from curate.mine.searching import Batchwork
 from curate.mine.tally import Tally
 from curate.mine.teacher import open_models
 from curate.stage import Batch, Context, Stage

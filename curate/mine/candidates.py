@@ -3,82 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
-from curate.mine.anchors import Anchors, positives_of
-from curate.mine.guards import Positives, Rules, reason_against
-from curate.mine.margins import Margin
-from curate.mine.passages import Passage, Passages
-from curate.mine.pool import Pool, SuppliedTexts
-from curate.mine.sampling import random_order, window_order
+from curate.mine.guards import reason_against
+from curate.mine.passages import Passage
+from curate.mine.searching import Batchwork, Pair, Search, Slot, by_lot, deepen, own_score, ranks, searches_of, window
 from curate.mine.tally import Tally
-from curate.mine.teacher import Models, Said
-from curate.stage import Batch, Context, Rejection
+from curate.mine.teacher import Said
+from curate.stage import Batch, Rejection
 from schemas.reasons import Reason
 
-DEEPER = 4
-"""With `shortage = "next"`, pairs whose window leaves too few are searched this many times as deep."""
 MAY_ANSWER = (None, Reason.NEGATIVE_ABOVE_MARGIN, Reason.NEGATIVE_HOLDS_ANSWER)
 """What the promoter is asked about: near-copies of a positive need no second opinion."""
 MORE = 3
 """Candidates looked at beyond those still missing, so that most pairs are done after one read; twice as many each time."""
-
-Pair = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Batchwork:
-    """What all batches of a split share."""
-
-    context: Context
-    pool: Pool
-    rules: Rules
-    anchors: Anchors
-    supplied: SuppliedTexts
-    passages: Passages
-    models: Models
-    margin: Margin
-    most_uses: int | None = None
-    uses: Counter[str] = field(default_factory=Counter)
-    """How many pairs each chunk stands against already."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place in the order of candidates."""
-
-    origin: str
-    chunk_id: str | None
-    rank: int | None = None
-    score: float | None = None
-
-
-@dataclass
-class Search:
-    """One pair on its way to k negatives."""
-
-    pair: Pair
-    positives: Positives
-    hits: list[int]
-    """Positions by rank, the first at rank 1."""
-    scores: list[float]
-    positive_score: float | None = None
-    """The teacher's."""
-    own: float | None = None
-    """The score of the pair's own positive that margins are taken on, once it was needed."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    seen: set[int | str] = field(default_factory=set)
-    """Keys of the texts, and clusters, of the candidates so far."""
-    chosen: int = 0
-
-    @property
-    def seed(self) -> str:
-        """What its lots are drawn by, beside the seed of the build."""
-        return str(self.pair["pair_id"])
 
 
 @dataclass(frozen=True)
@@ -96,60 +36,16 @@ def mine_pairs(work: Batchwork, pairs: Sequence[Pair], tally: Tally) -> Batch:
     searches = searches_of(work, pairs, mine.last_rank)
     _look_at_supplied(work, searches)
     hard = mine.negatives - mine.easy_negatives
-    _run(work, [(search, _window(work, search)) for search in searches], lambda _: hard)
+    _run(work, [(search, window(work, search)) for search in searches], lambda _: hard)
     short = [search for search in searches if search.chosen < hard and len(search.hits) >= mine.last_rank]
     if mine.shortage == "next" and short:
-        _deepen(work, short)
-        _run(work, [(search, _ranks(work, search, mine.last_rank + 1)) for search in short], lambda _: hard)
+        deepen(work, short)
+        _run(work, [(search, ranks(work, search, mine.last_rank + 1)) for search in short], lambda _: hard)
     limits = {search.seed: mine.negatives for search in searches}
     if mine.shortage == "fewer":
         limits |= {search.seed: search.chosen + mine.easy_negatives for search in searches if search.chosen < hard}
-    _run(work, [(search, _by_lot(work, search)) for search in searches], lambda search: limits[search.seed])
+    _run(work, [(search, by_lot(work, search)) for search in searches], lambda search: limits[search.seed])
     return _batch(searches, work, tally)
-
-
-def searches_of(work: Batchwork, pairs: Sequence[Pair], depth: int) -> list[Search]:
-    """The pairs with what the engine finds for them and what is known to answer them."""
-    ids, scores = work.pool.searcher.search([pair["anchor"] for pair in pairs], depth)
-    positives = positives_of(work.context.reader, work.anchors, pairs, work.passages, work.rules)
-    cosines = work.models.cosines([(pair["anchor"], pair["positive"]) for pair in pairs])
-    return [
-        Search(pair, known, found, weights[: len(found)], cosines.get((pair["anchor"], pair["positive"])))
-        for pair, known, row, weights in zip(pairs, positives, ids.tolist(), scores.tolist(), strict=True)
-        for found in ([position for position in row if position >= 0],)
-    ]
-
-
-def _deepen(work: Batchwork, short: Sequence[Search]) -> None:
-    depth = DEEPER * work.context.settings.mine.last_rank
-    ids, scores = work.pool.searcher.search([search.pair["anchor"] for search in short], depth)
-    for search, row, weights in zip(short, ids.tolist(), scores.tolist(), strict=True):
-        search.hits = [position for position in row if position >= 0]
-        search.scores = weights[: len(search.hits)]
-
-
-def _window(work: Batchwork, search: Search) -> Iterator[Slot]:
-    mine = work.context.settings.mine
-    ranks = islice(_ranks(work, search, mine.first_rank), mine.last_rank - mine.first_rank + 1)
-    if mine.sampling == "top":
-        return ranks
-    slots = list(ranks)
-    names, scores = [str(slot.chunk_id) for slot in slots], [slot.score or 0.0 for slot in slots]
-    seed = f"{work.context.settings.seed} {search.seed}"
-    return (slots[place] for place in window_order(names, scores, mine, seed))
-
-
-def _ranks(work: Batchwork, search: Search, first: int) -> Iterator[Slot]:
-    pool = work.pool
-    for rank in range(first, len(search.hits) + 1):
-        yield Slot(pool.searcher.origin, pool.chunk_ids[search.hits[rank - 1]], rank, search.scores[rank - 1])
-
-
-def _by_lot(work: Batchwork, search: Search) -> Iterator[Slot]:
-    known = {row["chunk_id"] for row in search.rows}
-    for position in random_order(len(work.pool.chunk_ids), search.hits, f"{work.context.settings.seed} {search.seed}"):
-        if work.pool.chunk_ids[position] not in known:
-            yield Slot("random", work.pool.chunk_ids[position])
 
 
 def _run(work: Batchwork, searches: Sequence[tuple[Search, Iterator[Slot]]], limit: Callable[[Search], int]) -> None:
@@ -232,22 +128,6 @@ def _is_above(work: Batchwork, search: Search, slot: Slot, cosine: float | None)
     if search.positive_score is not None:
         return cosine is not None and work.margin.exceeded(cosine, search.positive_score)
     return slot.score is not None and work.margin.exceeded(slot.score, own_score(work, search))
-
-
-def own_score(work: Batchwork, search: Search) -> float:
-    """The score of the pair's own positive, by the teacher or the engine."""
-    if search.own is None:
-        search.own = search.positive_score if search.positive_score is not None else _engine_score(work, search)
-    return search.own
-
-
-def _engine_score(work: Batchwork, search: Search) -> float:
-    position = work.pool.position(search.pair["chunk_id"])
-    if position is None:
-        return 0.0
-    if position in search.hits:
-        return search.scores[search.hits.index(position)]
-    return work.pool.searcher.own_score(search.pair["anchor"], position)
 
 
 def _look_at_supplied(work: Batchwork, searches: Sequence[Search]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
-from curate.mine.candidates import Batchwork, Pair, Search, own_score, searches_of
 from curate.mine.guards import reason_against
 from curate.mine.margins import MISSED, Margin, automatic, share
+from curate.mine.searching import Batchwork, Pair, Search, own_score, searches_of
 from curate.text import normalise, sentence_spans
 from schemas.reasons import Reason
 

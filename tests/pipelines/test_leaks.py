@@ -123,10 +123,10 @@ def test_no_dataset_when_a_claim_does_not_hold(copied: Build, claim: str) -> Non
     shutil.rmtree(copied.folder / "dataset")
     with open_store(copied.folder) as store:
         run_all(store, *PLANTED[claim])
-    refused(replace(copied, force=("validate",)), claim)
+    assert_refused(replace(copied, force=("validate",)), claim)
 
 
-def refused(build: Build, claim: str) -> None:
+def assert_refused(build: Build, claim: str) -> None:
     with pytest.raises(AuditError) as caught:
         run_build(build)
     row = next(row for row in show(build.folder, "audit_results", limit=100) if row["claim"] == claim)
@@ -167,4 +167,4 @@ def test_no_dataset_when_a_benchmark_is_trained_on(
         from schemas.tables import Pairs, frame
 
         store.insert("pairs", frame(Pairs, before))
-    refused(replace(wanted, force=("validate",)), claim)
+    assert_refused(replace(wanted, force=("validate",)), claim)
