@@ -89,7 +89,7 @@ def section(evaluations: Mapping[str, Mapping[str, Any]]) -> str:
 def _with_section(card: str, text: str) -> str:
     before, start, rest = card.partition(_START)
     after = rest.partition(_END)[2] if start else ""
-    return f"{before.rstrip()}\n\n{_START}\n{text}\n{_END}\n{after.lstrip()}"
+    return f"{before.rstrip()}\n\n{_START}\n{text}\n{_END}\n\n{after.lstrip()}".rstrip() + "\n"
 
 
 def _replace(path: Path, text: str) -> None:

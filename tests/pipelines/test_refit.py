@@ -88,6 +88,7 @@ def test_a_model_worth_shipping_is_refitted_on_all_splits(weak: Path, dataset: P
     assert "is not said here" not in card
     assert "**SHIP** on `user`: 8 queries (8 of people), 58 passages." in card or "**SHIP: BM25 beats" in card
     assert "`training.json` holds every setting" in card
+    assert "<!-- /verdict -->\n\n```python" in card
     final = tmp_path / "final"
     lines = curate("train", dataset, "--out", final, "--refit", model)
     assert "58 triplets" in lines
