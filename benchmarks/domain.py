@@ -22,12 +22,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pipelines.evaluation import Test, bm25_run
 from schemas.training import EvaluateSettings, TrainSettings
+from train.bootstrap import paired_bootstrap
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, HYBRID, TUNED, Evaluation, evaluate
+from train.evaluate import BASE, BM25, HYBRID, TUNED, Evaluation, evaluate, score_run
 from train.fusion import WEIGHT, combine
 from train.metrics import CHIEF, METRICS, PRIMARY
 from train.models import load_model
@@ -146,8 +148,6 @@ def _evaluate(systems: dict[str, System], options: argparse.Namespace, eval_set:
 
 def _differences(systems: Mapping[str, System], eval_set: EvalSet) -> dict[str, list[float | None]]:
     """Means of the seeds with 95% intervals."""
-    from benchmarks.training_rows import mean_of_seeds
-
     tuned = [system for name, system in systems.items() if name.startswith(TUNED)]
     depth = run_depth(eval_set, EvaluateSettings().depth)
     hybrids: list[System] = [combine([systems[BM25], run], depth, (1 - WEIGHT, WEIGHT)) for run in tuned]  # type: ignore[list-item]
@@ -156,6 +156,19 @@ def _differences(systems: Mapping[str, System], eval_set: EvalSet) -> dict[str, 
         "hybrid - BM25": mean_of_seeds([systems[BM25]], hybrids, eval_set),
         "hybrid - tuned": mean_of_seeds(tuned, hybrids, eval_set),
     }
+
+
+def mean_of_seeds(others: Sequence[System], found: Sequence[System], eval_set: EvalSet) -> list[float | None]:
+    """`found` minus `others`: mean and 95% interval, by document, of each query's difference in the mean of the seeds: one noise less than seed by seed."""
+    scored = [[score_run(run, eval_set) for run in runs if isinstance(run, dict)] for runs in (others, found)]
+    queries = sorted(eval_set.qrels)
+    ours, theirs = (
+        np.array([[one[query][PRIMARY] for query in queries] for one in runs]).mean(axis=0) for runs in reversed(scored)
+    )
+    settings = EvaluateSettings()
+    clusters = [eval_set.clusters[query] for query in queries]
+    interval = paired_bootstrap((ours - theirs)[:, None], clusters, draws=settings.draws, seed=settings.seed)[0]
+    return [interval.mean, interval.low, interval.high]
 
 
 def _report(name: str, results: Sequence[TrainResult], evaluations: Sequence[Evaluation]) -> dict[str, Any]:

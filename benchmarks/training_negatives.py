@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.domain import add_training_options, prepare_cranfield, prepare_squad, rank, train_settings
+from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranfield, prepare_squad, rank, train_settings
 from benchmarks.mine_quality import Case, encode, mine_peer
 from benchmarks.planted_negatives import read_medquad, write_corpus
-from benchmarks.training_rows import mean_of_seeds, write_dataset
+from benchmarks.training_rows import write_dataset
 from curate.bm25 import build, tokenise
 from curate.stage import content_id
 from curate.store import open_store

@@ -21,18 +21,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from benchmarks.domain import add_training_options, prepare_cranfield, prepare_squad, rank, train_settings
+from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranfield, prepare_squad, rank, train_settings
 from curate.stage import content_id
 from curate.store import Store, open_store
 from pipelines.evaluation import Test, bm25_run
 from schemas.manifest import FileEntry, file_sha256, read_manifest, write_manifest
 from schemas.training import EvaluateSettings
-from train.bootstrap import paired_bootstrap
 from train.eval_set import EvalSet
-from train.evaluate import BASE, BM25, TUNED, evaluate, score_run
+from train.evaluate import BASE, BM25, TUNED, evaluate
 from train.metrics import PRIMARY
 from train.rankings import System
 from train.trainer import train_model
@@ -158,19 +156,6 @@ def _variant(
         "against_first": [None if one is None else [one.mean, one.low, one.high] for one in differences],
         "mean_against_first": mean,
     }
-
-
-def mean_of_seeds(others: Sequence[System], found: Sequence[System], eval_set: EvalSet) -> list[float | None]:
-    """`found` minus `others`: mean and 95% interval, by document, of each query's difference in the mean of the seeds: one noise less than seed by seed."""
-    scored = [[score_run(run, eval_set) for run in runs if isinstance(run, dict)] for runs in (others, found)]
-    queries = sorted(eval_set.qrels)
-    ours, theirs = (
-        np.array([[one[query][PRIMARY] for query in queries] for one in runs]).mean(axis=0) for runs in reversed(scored)
-    )
-    settings = EvaluateSettings()
-    clusters = [eval_set.clusters[query] for query in queries]
-    interval = paired_bootstrap((ours - theirs)[:, None], clusters, draws=settings.draws, seed=settings.seed)[0]
-    return [interval.mean, interval.low, interval.high]
 
 
 def print_table(report: Mapping[str, Any]) -> None:

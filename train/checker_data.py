@@ -32,12 +32,9 @@ def divide(rows: Sequence[Labelled], settings: CheckerSettings) -> Divided:
     from another document) are left out and counted. Raises InputError when there are not both labels, or one row has both.
     """
     kept, notes = _once(rows)
-    digest = sha256("\n".join(_key(row) for row in kept).encode()).hexdigest()
-    if settings.limit is not None and len(kept) > settings.limit:
-        notes.append(f"{settings.limit:,} of {len(kept):,} rows used (`limit`).")
-        chosen = set(sorted(kept, key=lambda row: _chance(settings.seed, _key(row)))[: settings.limit])
-        kept = [row for row in kept if row in chosen]
-    _need_both(kept)
+    digest = _digest(kept)
+    kept = _limited(kept, settings, notes)
+    _need_both(kept, "give a labelled file with both, or a build with questions")
     groups = _dev_groups(kept, settings)
     home = {row.passage: row.group in groups for row in reversed(kept)}
     home |= {row.passage: row.group in groups for row in reversed(kept) if row.label}
@@ -51,6 +48,23 @@ def divide(rows: Sequence[Labelled], settings: CheckerSettings) -> Divided:
             f"{crossing:,} rows left out: their question is of a document on one side, their passage of one on the other."
         )
     return Divided(tuple(train), tuple(dev), digest, tuple(notes))
+
+
+def divided_already(train: Sequence[Labelled], dev: Sequence[Labelled], settings: CheckerSettings) -> Divided:
+    """The rows of a dataset's splits: repeated ones once, at most `limit` to train on, dev as it is, or none where it has not both labels.
+
+    Raises InputError as `divide`.
+    """
+    kept, notes = _once(train)
+    choosing, more = _once(dev)
+    digest = _digest([*kept, *choosing])
+    notes += more
+    kept = _limited(kept, settings, notes)
+    _need_both(kept, "build with mined negatives (mine.negatives)")
+    if not _both(choosing):
+        notes.append("No dev rows of both labels: the last epoch is kept.")
+        choosing = []
+    return Divided(tuple(kept), tuple(choosing), digest, tuple(notes))
 
 
 def counts(rows: Iterable[Labelled]) -> dict[str, int]:
@@ -100,17 +114,29 @@ def _filled(order: Sequence[str], by_group: Mapping[str, Sequence[Labelled]], le
     return frozenset(groups) if len(taken) >= least and _both(taken) else frozenset()
 
 
-def _need_both(rows: Sequence[Labelled]) -> None:
+def _limited(rows: list[Labelled], settings: CheckerSettings, notes: list[str]) -> list[Labelled]:
+    if settings.limit is None or len(rows) <= settings.limit:
+        return rows
+    notes.append(f"{settings.limit:,} of {len(rows):,} rows used (`limit`).")
+    chosen = set(sorted(rows, key=lambda row: _chance(settings.seed, _key(row)))[: settings.limit])
+    return [row for row in rows if row in chosen]
+
+
+def _need_both(rows: Sequence[Labelled], next_step: str) -> None:
     if not _both(rows):
         found = counts(rows)
         raise InputError(
-            f"a checker needs both labels: {found['answerable']} answerable rows, {found['unanswerable']} unanswerable",
-            next_step="give a labelled file with both, or a build with questions",
+            f"training needs both labels: {found['answerable']} answerable rows, {found['unanswerable']} unanswerable",
+            next_step=next_step,
         )
 
 
 def _both(rows: Iterable[Labelled]) -> bool:
     return {row.label for row in rows} == {0, 1}
+
+
+def _digest(rows: Iterable[Labelled]) -> str:
+    return sha256("\n".join(map(_key, rows)).encode()).hexdigest()
 
 
 def _key(row: Labelled) -> str:

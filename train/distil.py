@@ -63,10 +63,6 @@ def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
             )
             return others + POSITIVE * positive
 
-        def get_config_dict(self) -> dict[str, Any]:
-            """What the library would write into a model card."""
-            return {"scale": SCALE, "sharpness": SHARPNESS, "positive": POSITIVE}
-
     return HybridDistillLoss()
 
 

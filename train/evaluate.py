@@ -120,6 +120,8 @@ def evaluate(
         raise InputError(
             f"the {eval_set.name} set has no queries", next_step="build from more documents, or give --queries and --qrels"
         )
+    for name, system in systems.items():
+        _refuse_its_own_questions(name, system, eval_set)
     strange = [note for name, system in systems.items() if (note := _of_other_data(name, system, eval_set))]
     rankings: dict[str, Ranking] = {}
     for name, system in systems.items():
@@ -238,17 +240,21 @@ def _compare(
     return found
 
 
+def _refuse_its_own_questions(name: str, system: System, eval_set: EvalSet) -> None:
+    """A model trained on all splits has seen the dataset's own questions; those that people asked it has not."""
+    record = read_record(Path(system)) if isinstance(system, str | Path) else None
+    if record is None or record.get("dataset_manifest_sha256") != eval_set.manifest_sha256:
+        return
+    if record.get("settings", {}).get("splits") == "all" and len(eval_set.real) < len(eval_set.queries):
+        raise InputError(
+            f"{name} was trained on all splits of this dataset: its own questions cannot judge it",
+            where=str(system),
+            next_step="judge it by questions that people asked (--queries), or the model it was refitted from",
+        )
+
+
 def _of_other_data(name: str, system: System, eval_set: EvalSet) -> str | None:
     record = read_record(Path(system)) if isinstance(system, str | Path) else None
-    if record is None or not eval_set.manifest_sha256:
-        return None
-    if record.get("dataset_manifest_sha256") == eval_set.manifest_sha256:
-        # Questions of people are none of its training questions.
-        if record.get("settings", {}).get("splits") == "all" and len(eval_set.real) < len(eval_set.queries):
-            raise InputError(
-                f"{name} was trained on all splits of this dataset: its own questions cannot judge it",
-                where=str(system),
-                next_step="judge it by questions that people asked (--queries), or the model it was refitted from",
-            )
+    if record is None or not eval_set.manifest_sha256 or record.get("dataset_manifest_sha256") == eval_set.manifest_sha256:
         return None
     return f"{name} was trained on another build of the data: these queries may be among its training questions."

@@ -14,7 +14,7 @@ from train.evaluate import Evaluation
 from train.metrics import CHIEF
 from train.model_card import quoted
 from train.model_folder import RECORD, read_record
-from train.verdict import Verdict
+from train.verdict import Outcome, Verdict
 
 FILE = "evaluation.json"
 CARD = "README.md"
@@ -67,7 +67,15 @@ def read(folder: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(kept, dict) or kept.get("weights_sha256") != record.get("weights_sha256"):
         return {}
     found = kept.get("evaluations")
-    return found if isinstance(found, dict) else {}
+    return {name: one for name, one in found.items() if _is_whole(one)} if isinstance(found, dict) else {}
+
+
+def outcomes(folder: Path, record: Mapping[str, Any]) -> dict[str, tuple[Outcome, bool]]:
+    """Test → its outcome, and whether it was on the dataset that the model was trained on."""
+    return {
+        name: (Outcome(one["verdict"]["outcome"]), one["dataset_manifest_sha256"] == record["dataset_manifest_sha256"])
+        for name, one in read(folder, record).items()
+    }
 
 
 def section(evaluations: Mapping[str, Mapping[str, Any]]) -> str:
@@ -84,6 +92,14 @@ def section(evaluations: Mapping[str, Mapping[str, Any]]) -> str:
             for system in evaluation["systems"]
         ]
     return "\n".join(lines)
+
+
+def _is_whole(kept: Any) -> bool:
+    """Whether an entry is one of ours: people may have edited the file."""
+    parts = [kept.get(name) if isinstance(kept, dict) else None for name in ("verdict", "evaluation")]
+    verdict = parts[0]
+    known = isinstance(verdict, dict) and verdict.get("outcome") in list(Outcome)
+    return known and isinstance(parts[1], dict) and isinstance(kept.get("dataset_manifest_sha256"), str)
 
 
 def _with_section(card: str, text: str) -> str:

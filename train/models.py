@@ -84,6 +84,13 @@ def choose_precision(precision: str, device: str) -> str:
     return precision
 
 
+def lower_precision(device: Any, precision: str) -> Any:
+    """A context in which a model computes in bf16 or fp16; with fp32 nothing changes. `device` is torch's."""
+    torch = third_party("torch")
+    types = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(device.type, dtype=types.get(precision), enabled=precision in types)
+
+
 def _multiplies_bf16(torch: Any) -> bool:
     """Whether the processor has instructions for bf16 products (AVX512-BF16, AMX and their like): without, they are slower than fp32's."""
     # Not there before torch 2.11.

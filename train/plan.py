@@ -14,7 +14,7 @@ from train.choices import learning_rate, parameters, training_length, warmup_rat
 from train.data import TrainingData
 from train.losses import CACHED, HYBRID, IN_BATCH, IN_BATCH_LOSSES, LossOptions, build_loss
 from train.memory import LARGEST, Fit, automatic_size, rows_that_fit
-from train.models import prompts, third_party
+from train.models import lower_precision, prompts, third_party
 from train.sampler import NO_CLASHES, Batches, Neighbourhoods, clashes, texts_of
 from train.teacher import Teacher
 
@@ -159,8 +159,7 @@ def _step(encoder: Any, name: str, what: tuple[Plan, TrainingData, str, list[int
     labels = [column for column in frame.columns if column not in data.texts.columns]
     given = torch.tensor(frame[labels[0]].to_list(), device=device) if labels and plan.loss != HYBRID else None
     loss = build_loss(name, encoder, plan.options).to(device)
-    types = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    with torch.autocast(device.type, dtype=types.get(precision), enabled=precision in types):
+    with lower_precision(device, precision):
         value = loss(features, given)
     if backward:
         value.backward()

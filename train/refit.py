@@ -37,12 +37,15 @@ def refit(dataset: Path, out: Path, judged: Path, progress: Progress = quiet) ->
 
 
 def _require_ship(judged: Path, record: dict[str, Any]) -> None:
-    outcomes = {name: kept["verdict"]["outcome"] for name, kept in judgements.read(judged, record).items()}
-    if Outcome.SHIP in outcomes.values() and Outcome.DO_NOT_SHIP not in outcomes.values():
+    found = judgements.outcomes(judged, record)
+    # Questions about other documents may warn, but do not prove that it is better on these.
+    if (Outcome.SHIP, True) in found.values() and all(outcome != Outcome.DO_NOT_SHIP for outcome, _ in found.values()):
         return
-    said = ", ".join(f"{outcome} on {name}" for name, outcome in outcomes.items()) or "never evaluated"
+    said = ", ".join(
+        f"{outcome} on {name}{'' if own else ', which is another dataset'}" for name, (outcome, own) in found.items()
+    )
     raise VerdictError(
-        f"only a model whose verdict is SHIP is refitted ({said})",
+        f"only a model whose verdict is SHIP is refitted ({said or 'never evaluated'})",
         where=str(judged),
         next_step="curate evaluate MODEL DATASET --queries FILE --general FILE",
     )

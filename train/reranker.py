@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
-from schemas.errors import InputError, SettingsError
+from schemas.errors import SettingsError
 from schemas.manifest import Manifest, read_manifest
 from schemas.training import CheckerSettings
 from train.checker import RERANKER, CheckerJob, CheckerResult, train_checker
-from train.checker_data import Divided
+from train.checker_data import Divided, divided_already
 from train.data import read_split
 from train.evaluate import Progress, quiet
 from train.labelled import Labelled
@@ -37,23 +36,7 @@ def train_reranker(
 def read_rows(dataset: Path, settings: CheckerSettings) -> Divided:
     """The rows as the dataset divides them; without dev rows of both labels the last epoch is kept."""
     manifest = read_manifest(dataset)
-    notes = []
-    train, dev = (_labelled(dataset, manifest, split) for split in ("train", "dev"))
-    if settings.limit is not None and len(train) > settings.limit:
-        notes.append(f"{settings.limit:,} of {len(train):,} rows used (`limit`).")
-        chosen = set(sorted(train, key=lambda row: _chance(settings.seed, row))[: settings.limit])
-        train = [row for row in train if row in chosen]
-    if {row.label for row in train} != {0, 1}:
-        raise InputError(
-            f"no rows of both labels in {FORMAT}/train.parquet",
-            where=str(dataset),
-            next_step="a reranker learns from passages that answer and such that do not: build with mined negatives (mine.negatives)",
-        )
-    if {row.label for row in dev} != {0, 1}:
-        notes.append("No dev rows of both labels: the last epoch is kept.")
-        dev = []
-    digest = sha256("\n".join(map(_key, [*train, *dev])).encode()).hexdigest()
-    return Divided(tuple(train), tuple(dev), digest, tuple(notes))
+    return divided_already(_labelled(dataset, manifest, "train"), _labelled(dataset, manifest, "dev"), settings)
 
 
 def _labelled(dataset: Path, manifest: Manifest, split: str) -> list[Labelled]:
@@ -70,11 +53,3 @@ def _labelled(dataset: Path, manifest: Manifest, split: str) -> list[Labelled]:
         groups = known["document_id"]
     rows = zip(*frame.select("anchor", "passage", "label"), groups, strict=True)
     return [Labelled(anchor, passage, int(label), group) for anchor, passage, label, group in rows]
-
-
-def _key(row: Labelled) -> str:
-    return "\x1f".join((row.question, row.passage, str(row.label)))
-
-
-def _chance(seed: int, row: Labelled) -> str:
-    return sha256(f"{seed}\x1f{_key(row)}".encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from train.models import embed, third_party
+from train.models import embed, lower_precision, third_party
 
 LEXICAL = 0.4
 """BM25's share of a score; the rest is the cosine's."""
@@ -78,7 +77,7 @@ def make_teacher(
     number = {text: index for index, text in enumerate(distinct)}
     place = np.array([number[text] for text in positives], dtype=np.intp)
     total = len(set(anchors)) + len(distinct)
-    with _autocast(encoder, precision):
+    with lower_precision(encoder.device, precision):
         vectors = embed(encoder, distinct, "document", done=lambda count: done(count, total))
         own = embed(encoder, anchors, "query", done=lambda count: done(len(distinct) + count, total))
     asked, said = tokens(encoder, anchors), tokens(encoder, distinct)
@@ -146,9 +145,3 @@ def _with_feedback(
             mixed = own[row] + FEEDBACK_SHARE * vectors[first].mean(axis=0)
             moved[row] = mixed / np.linalg.norm(mixed)
     return moved, best
-
-
-def _autocast(encoder: Any, precision: str) -> Any:
-    torch = third_party("torch")
-    types = {"bf16": torch.bfloat16, "fp16": torch.float16}
-    return torch.autocast(encoder.device.type, dtype=types[precision]) if precision in types else nullcontext()

@@ -50,6 +50,9 @@ _POINTING = re.compile(
     r"the following|see also|click here|the latter|the former|respectively|as (?:shown|seen|described|mentioned|discussed|noted|explained) (?:in|above|"
     r"below|before|earlier|previously))\b|\bin (?:this|that) (?:way|case|sense|regard|respect|context|manner|release|version|example)\b|"
     r"\b(?:mentioned|described|shown|seen|defined|discussed|declared) (?:above|below|before|earlier|previously|here)\b|\b(?:all rights reserved|copyright|©)|\b(?:read|learn|know|see|find) more\b|\bmore about (?:it|that|this)\b|"
+    # "IgnoreClient: This option …" has named it.
+    r"(?<!: )\b(?:this|these) (?:directive|option|module|setting|parameter|argument|attribute|command|flag|function|method|class|field|variable|value|"
+    r"header|handler|filter|provider)s?\b|"
     r"\b(?:that|this|it|them|these|those|here|there|so|too)\W*$|\bfrom [\w.]+ import\b",
     re.I,
 )

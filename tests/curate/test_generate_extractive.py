@@ -23,6 +23,7 @@ BARE = replace(PASSAGE, passage=HERON)
     [
         "Fishermen once believed that oil from its feet attracted trout to the shallows.",
         "In 1806 the city became the capital of the Grand Duchy of Warsaw.",
+        "IgnoreClient: This option causes the heron index to ignore all query variables.",
         "Der Graureiher brütet in Kolonien an Seen und langsamen Flüssen.",
         "苍鹭的巢穴通常建在高大的树木上，一个繁殖地可以有数百个巢穴。",
         "アオサギの巣は高い樹木の上に作られ、一つの繁殖地には数百の巣が集まる。",
@@ -43,6 +44,8 @@ def test_informative_sentences(sentence: str) -> None:
         "Grey herons breed in the colonies shown below near lakes.",
         "Grey herons are described in the next section of the guide.",
         "On some lakes, this may result in larger colonies of herons.",
+        "Heavily loaded sites should leave this directive off to save lookups.",
+        "Behaviour of these options is modified by the heron configuration file.",
         "Grey herons breed.",
         "Grey herons breed in colonies beside lakes and slow rivers",
         "Grey herons breed in the following places near lakes:",

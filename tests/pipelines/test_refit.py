@@ -130,8 +130,21 @@ def test_the_verdict_of_other_weights_does_not_count(weak: Path, dataset: Path, 
     kept = json.loads((model / "evaluation.json").read_text())
     (model / "evaluation.json").write_text(json.dumps(kept | {"weights_sha256": "of an earlier model"}))
     assert "never evaluated" in curate("train", dataset, "--out", tmp_path / "final", "--refit", model, expect=9)
+    for broken in ({"user": 1}, {"user": {"verdict": {"outcome": "SURE"}, "evaluation": {}}}, ["user"]):
+        (model / "evaluation.json").write_text(json.dumps(kept | {"evaluations": broken}))
+        assert "never evaluated" in curate("train", dataset, "--out", tmp_path / "final", "--refit", model, expect=9)
     (model / "evaluation.json").write_text("no JSON")
     assert "never evaluated" in curate("train", dataset, "--out", tmp_path / "final", "--refit", model, expect=9)
+
+
+def test_a_gain_on_other_documents_proves_nothing_here(weak: Path, dataset: Path, tmp_path: Path) -> None:
+    model = tuned(dataset, weak, tmp_path / "model")
+    judge(model, dataset, tmp_path)
+    kept = json.loads((model / "evaluation.json").read_text())
+    kept["evaluations"]["user"]["dataset_manifest_sha256"] = ""
+    (model / "evaluation.json").write_text(json.dumps(kept))
+    refused = curate("train", dataset, "--out", tmp_path / "final", "--refit", model, expect=9)
+    assert "SHIP on user, which is another dataset" in refused
 
 
 def test_another_dataset_and_models_of_elsewhere(weak: Path, dataset: Path, make_dataset: Any, tmp_path: Path) -> None:

@@ -77,9 +77,9 @@ def test_rows_of_one_label_and_other_kinds_are_refused(
     make_dataset: Callable[..., Path], tiny_model: Path, tmp_path: Path
 ) -> None:
     alone = make_dataset(labeled=labelled(range(4)).filter(pl.col("label") == 1))
-    with pytest.raises(InputError, match="no rows of both labels"):
+    with pytest.raises(InputError, match="needs both labels"):
         train_reranker(alone, tmp_path / "out", str(tiny_model), QUICK)
-    with pytest.raises(InputError, match="no rows of both labels"):
+    with pytest.raises(InputError, match="needs both labels"):
         train_reranker(make_dataset("without"), tmp_path / "out", str(tiny_model), QUICK)
     with pytest.raises(SettingsError, match="a reranker is a cross-encoder"):
         train_reranker(alone, tmp_path / "out", str(tiny_model), QUICK.model_copy(update={"kind": "sentences"}))
@@ -103,3 +103,13 @@ def test_the_command(dataset: Path, tiny_model: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(main, [*command, "--labelled", str(dataset / "manifest.json")])
     assert refused.exit_code == 2
     assert "one DATASET folder" in refused.output
+
+
+def test_a_pair_with_both_labels_and_repeated_rows_are_not_trained_on(dataset: Path, toy: Any) -> None:
+    rows = labelled(range(20))
+    both = rows.head(1).with_columns(label=pl.lit(0, pl.Int64))
+    pl.concat([rows, both, rows.tail(3)]).write_parquet(dataset / "labeled" / "train.parquet")
+    toy.seal(dataset)
+    found = read_rows(dataset, QUICK)
+    assert len(found.train) == 79
+    assert found.notes == ("1 pairs of question and passage left out: they have both labels.",)
