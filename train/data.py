@@ -17,11 +17,14 @@ from schemas.errors import InputError
 from schemas.manifest import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from schemas.tables import SPLITS
 from schemas.training import TrainSettings
-from train.formats import BUILD_AGAIN, check_rows, loss_rows
+from train.formats import BUILD_AGAIN, LEAST_PASSAGES, check_rows, loss_rows
 from train.known import NOTHING, Known, read_known, together
 from train.losses import HYBRID, IN_BATCH_LOSSES, LOSSES, choose_loss
 from train.models import third_party
 from train.plain import read_plain
+
+VERBATIM = "sentence"
+"""Style of questions that stand in their passage word for word."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def read_training_data(source: Path, settings: TrainSettings) -> TrainingData:
 
 def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     manifest = read_manifest(dataset)
+    settings, notes = _with_loss(settings, dataset, manifest)
     name = _choose_format(manifest, settings, dataset)
     splits = {
         split: read_split(dataset, manifest, name, split) for split in SPLITS if f"{name}/{split}.parquet" in manifest.files
@@ -68,7 +72,6 @@ def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     rows = pl.concat([splits[split] for split in taken])
     negatives = manifest.negatives if name in ("triplets", "multi_positive") else 0
     loss = choose_loss(settings, name, rows.columns, negatives)
-    notes = []
     if settings.splits == "train":
         _refuse_leaks(dataset, rows)
     else:
@@ -137,6 +140,27 @@ def read_split(dataset: Path, manifest: Manifest, format_name: str, split: str) 
 def to_dataset(rows: pl.DataFrame) -> Any:
     """The rows as a `datasets.Dataset` in memory (nothing is written to a cache)."""
     return third_party("datasets").Dataset.from_polars(rows)
+
+
+def _with_loss(settings: TrainSettings, dataset: Path, manifest: Manifest) -> tuple[TrainSettings, list[str]]:
+    """HybridDistillLoss, where the settings leave everything open and most questions are sentences of their passages, and why.
+
+    From those a contrastive loss learns to look for copies (docs/benchmarks.md, "Teaching a hybrid to the model").
+    """
+    place = "provenance/pairs/train.parquet"
+    chosen = (settings.loss, settings.data, settings.guide, settings.mini_batch_size) != ("auto", "auto", None, None)
+    if chosen or place not in manifest.files or "pairs/train.parquet" not in manifest.files:
+        return settings, []
+    columns = pl.read_parquet_schema(dataset / place)
+    if "style" not in columns:
+        return settings, []
+    styles = pl.read_parquet(dataset / place, columns=["style"])["style"]
+    copied = int((styles == VERBATIM).sum())
+    passages = pl.read_parquet(dataset / "pairs/train.parquet", columns=["positive"])["positive"].n_unique()
+    if 2 * copied < len(styles) or passages < LEAST_PASSAGES:
+        return settings, []
+    note = f"loss=auto: {HYBRID}, as {copied:,} of {len(styles):,} training questions are sentences of their passages."
+    return settings.model_copy(update={"loss": HYBRID}), [note]
 
 
 def _choose_format(manifest: Manifest, settings: TrainSettings, dataset: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 from schemas.errors import InputError
 from schemas.manifest import MANIFEST_NAME, file_sha256
 from schemas.training import TrainSettings
+from tests.train.conftest import seal
 from train.data import read_training_data, to_dataset
 
 
@@ -37,6 +39,32 @@ def test_falls_back_to_pairs_and_says_so(make_dataset: Any, empty: bool) -> None
     )
     with pytest.raises(InputError, match=r"no training rows: triplets/train.parquet missing or empty"):
         read_training_data(dataset, TrainSettings(data="triplets"))
+
+
+def with_styles(dataset: Path, styles: list[str]) -> Path:
+    (dataset / "provenance" / "pairs").mkdir(parents=True)
+    pl.DataFrame({"style": styles}).write_parquet(dataset / "provenance" / "pairs" / "train.parquet")
+    seal(dataset)
+    return dataset
+
+
+def test_sentences_of_the_passages_are_for_the_hybrid_loss(make_dataset: Any) -> None:
+    dataset = with_styles(make_dataset(), ["sentence"] * 20 + ["natural"] * 20)
+    data = read_training_data(dataset, TrainSettings())
+    assert (data.loss, data.format, data.rows.columns) == ("HybridDistillLoss", "pairs", ["anchor", "positive", "label"])
+    assert data.notes == ("loss=auto: HybridDistillLoss, as 20 of 40 training questions are sentences of their passages.",)
+    for asked in ({"data": "triplets"}, {"mini_batch_size": 4}, {"loss": "TripletLoss"}, {"guide": "g"}):
+        other = read_training_data(dataset, TrainSettings.model_validate(asked))
+        assert (other.format, other.notes) == ("triplets", ())
+        assert other.loss != "HybridDistillLoss"
+
+
+def test_other_questions_and_few_passages_are_for_the_contrastive_loss(make_dataset: Any, toy: Any) -> None:
+    dataset = with_styles(make_dataset("asked"), ["sentence"] * 19 + ["natural"] * 21)
+    assert read_training_data(dataset, TrainSettings()).loss == "MultipleNegativesRankingLoss"
+    three = pl.DataFrame({"anchor": [toy.question(n) for n in range(3)], "positive": [toy.passage(n) for n in range(3)]})
+    few = with_styles(make_dataset("few", pairs=three, with_triplets=False), ["sentence"] * 3)
+    assert read_training_data(few, TrainSettings()).loss == "MultipleNegativesRankingLoss"
 
 
 def test_pairs_when_asked_for(make_dataset: Any) -> None:
