@@ -13,7 +13,8 @@ from curate.calibrate.material import read_material
 from curate.calibrate.plant import KINDS, plant
 from curate.calibrate.rates import Flags
 from curate.filter.anchors import Anchor, conflicts
-from curate.filter.gates import is_measured, verdicts
+from curate.filter.exemptions import is_measured
+from curate.filter.gates import verdicts
 from curate.filter.labels import Label
 from curate.stage import Context, Reader
 from curate.verify.scoring import Scorer

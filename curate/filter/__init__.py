@@ -12,7 +12,7 @@ from typing import Any
 from curate.filter.anchors import Anchor, Decision, conflicts, incomplete
 from curate.filter.decontaminate import Benchmark, open_benchmark
 from curate.filter.decontaminate.rows import anchors_in_benchmark, passages_in_benchmark, read_templates
-from curate.filter.gates import is_measured
+from curate.filter.exemptions import is_measured
 from curate.filter.labels import LABELS, decide, read_labels
 from curate.stage import Batch, Context, Rejection, Stage, content_id
 from curate.text import counted
