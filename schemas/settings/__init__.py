@@ -14,25 +14,22 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from schemas.errors import SettingsError
+from schemas.settings.filter import CombinerSettings, FilterSettings
+from schemas.settings.generate import ExtractiveStyle, GenerateSettings, StyleWeights
 from schemas.settings.llm import JudgeSettings, LlmSettings, PriceSettings, RoleSettings
 from schemas.settings.loading import fault, key_path, lay_over, put, toml_value
+from schemas.settings.mine import MineSettings
 from schemas.settings.section import Section
 from schemas.settings.stages import (
     ChunkSettings,
     ColumnSettings,
-    CombinerSettings,
     DeduplicateSettings,
     ExportSettings,
-    ExtractiveStyle,
-    FilterSettings,
-    GenerateSettings,
     IngestSettings,
-    MineSettings,
     SplitSettings,
-    StyleWeights,
     ValidateSettings,
-    VerifySettings,
 )
+from schemas.settings.verify import VerifySettings
 
 __all__ = [
     "ChunkSettings",
