@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranfield, prepare_squad, rank, train_settings
-from benchmarks.mine_quality import Case, encode, mine_peer
+from benchmarks.mine_peer import encode, mine_peer
+from benchmarks.mined_case import Case
 from benchmarks.planted_negatives import read_medquad, write_corpus
 from benchmarks.training_rows import write_dataset
 from curate.bm25 import build, tokenise

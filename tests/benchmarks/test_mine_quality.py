@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.mine_quality import Case, Ranks, figures, known_answers, main, stopped_by
+from benchmarks.false_negatives import Ranks, figures, stopped_by
+from benchmarks.mine_quality import main
+from benchmarks.mined_case import Case, known_answers
 from benchmarks.planted_negatives import COPIES, SHARES, Material, Question, material, natural, plant, write_corpus
 from benchmarks.rewriting import reordered, reworded, sentences
 from curate.near import jaccard
