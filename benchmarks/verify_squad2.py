@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.answerability import benchmark, parser_of, some
+from benchmarks.answerability import benchmark, parser_of
+from benchmarks.folds import some
 from train.labelled import Labelled
 
 

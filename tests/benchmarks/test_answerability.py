@@ -10,20 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import verify_ares, verify_squad2
-from benchmarks.answerability import (
-    Bench,
-    System,
-    checker_scores,
-    cropped,
-    draws_by_group,
-    fold_of,
-    gate_columns,
-    measured,
-    parser_of,
-    some,
-)
+from benchmarks import unfitted_scores, verify_ares, verify_squad2
+from benchmarks.answerability import benchmark, parser_of
+from benchmarks.answerability_report import draws_by_group, measured
+from benchmarks.answerability_systems import System
+from benchmarks.fitted_checkers import checker_scores, cropped
+from benchmarks.folds import Bench, fold_of, some
 from benchmarks.judge_alone import judge_scores
+from benchmarks.unfitted_scores import gate_columns
 from curate.verify.sentence_match import SCORES
 from train.labelled import Labelled
 
@@ -148,15 +142,13 @@ def test_readers(tmp_path: Path) -> None:
 def test_the_whole_run_without_checkers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from benchmarks import answerability
-
-    def scores(bench: answerability.Bench) -> np.ndarray:
+    def scores(bench: Bench) -> np.ndarray:
         right = [float(row.question.endswith(("1", "3"))) for row in bench.rows]
         return np.array([[value] * len(SCORES) for value in right])
 
-    monkeypatch.setattr(answerability, "sentence_scores", scores)
+    monkeypatch.setattr(unfitted_scores, "sentence_scores", scores)
     options = parser_of("", folds=3, rows=None).parse_args(["--data", ".", "--model", "m", "--no-checker", "--draws", "100"])
-    answerability.benchmark("toy", rows(), [""] * 36, options)
+    benchmark("toy", rows(), [""] * 36, options)
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (report["rows"], report["answerable"], report["groups"], report["best_baseline"]) == (36, 18, 9, "cosine")
     assert report["systems"]["cosine"] == {"roc_auc": 1.0, "average_precision": 1.0, "f1": 1.0, "low": 1.0, "high": 1.0}
