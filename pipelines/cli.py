@@ -12,7 +12,7 @@ from curate import __version__
 from pipelines.cli_calibrate import calibrate
 from pipelines.cli_evaluate import evaluate
 from pipelines.cli_label import label
-from pipelines.cli_look import FILE, FOLDER, look_options, rejects, show, sql, status, why
+from pipelines.cli_look import FILE, FOLDER, look_options, rejects, report, show, sql, status, why
 from pipelines.cli_mine import mine
 from pipelines.cli_recipe import recipe
 from pipelines.cli_train import train
@@ -116,7 +116,7 @@ def plan(as_json: bool, no_count: bool, **options: Any) -> None:
     click.echo(to_json(plan_values(planned)) if as_json else "\n".join(plan_lines(planned)))
 
 
-for command in (status, show, rejects, why, sql):
+for command in (status, show, rejects, why, sql, report):
     main.add_command(command)
 
 

@@ -75,6 +75,30 @@ def sql(folder: Path, query: str, as_json: bool) -> None:
     _print(rows(folder, query), as_json)
 
 
+@click.command()
+@click.argument("folder", type=FOLDER, metavar="DIR", required=False)
+@click.option("--against", type=FOLDER, metavar="DIR", help="An earlier build: what changed, and which settings made it.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json on stdout.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of report.json, and nothing else.")
+def report(folder: Path | None, against: Path | None, as_json: bool, schema: bool) -> None:
+    """Write report.html and report.json of a build again: how good the data is, where it is bad, which rows to look at."""
+    import json
+
+    from pipelines.report import HTML, rewrite_report
+    from pipelines.report_text import report_lines
+    from schemas.report import Report
+
+    if schema:
+        click.echo(json.dumps(Report.model_json_schema(), indent=2, sort_keys=True))
+        return
+    if folder is None:
+        raise click.UsageError("Missing argument 'DIR'.")
+    from pipelines.look import as_json as to_json
+
+    found = rewrite_report(folder, against)
+    click.echo(to_json(found) if as_json else "\n".join([*report_lines(found), "", f"report: {folder / HTML}"]))
+
+
 def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     from pipelines.console import print_rows
     from pipelines.look import as_json as to_json

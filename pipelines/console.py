@@ -225,6 +225,12 @@ def print_summary(report: Mapping[str, Any], folder: str) -> None:
         print(f"\ndataset: {printable(folder)}/dataset")
         for name, counts in report["dataset"].items():
             print(f"  {name}: " + ", ".join(f"{count:,} {split}" for split, count in counts.items()))
+    if report.get("verdict"):
+        from pipelines.report_text import verdict_lines
+
+        print("", *verdict_lines({"verdict": {**report["verdict"], "next_step": ""}}), sep="\n")
+        print(f"report: {printable(folder)}/report.html")
+    if report["dataset"]:
         print("\nnext:")
         print(f"  curate rejects {printable(folder)}            what was left out, and why")
         print(f"  curate train {printable(folder)}/dataset --out model --model sentence-transformers/all-MiniLM-L6-v2")

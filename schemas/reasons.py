@@ -135,3 +135,8 @@ class Reason(StrEnum):
 
 
 REASONS: tuple[Reason, ...] = tuple(Reason)
+
+
+def meaning(reason: str) -> str:
+    """What a reason says; empty for a name that is none."""
+    return next((known.text for known in Reason if known == reason), "")

@@ -42,8 +42,8 @@ class TrainSettings(Section):
     loss: Loss | Literal["auto"] = Field(
         "auto",
         description=(
-            "Loss, by its name in sentence-transformers (HybridDistillLoss is ours); auto: HybridDistillLoss for a dataset folder whose questions are "
-            "mostly sentences of their passages, else MultipleNegativesRankingLoss for triplets, pairs and multi_positive (GISTEmbedLoss "
+            "Loss, by its name in sentence-transformers (HybridDistillLoss is ours); auto: HybridDistillLoss for a dataset folder whose questions were "
+            "mostly taken from the passages themselves, else MultipleNegativesRankingLoss for triplets, pairs and multi_positive (GISTEmbedLoss "
             "with a `guide`; the Cached variant of either with `mini_batch_size`, or where `batch_size` is more than the memory holds), "
             "OnlineContrastiveLoss for labeled, CoSENTLoss for scored, SoftmaxLoss for nli, MarginMSELoss for distilled."
         ),

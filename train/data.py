@@ -23,8 +23,8 @@ from train.losses import HYBRID, IN_BATCH_LOSSES, LOSSES, choose_loss
 from train.models import third_party
 from train.plain import read_plain
 
-VERBATIM = "sentence"
-"""Style of questions that stand in their passage word for word."""
+EXTRACTIVE = "extractive"
+"""Origin of questions that are sentences, headings and words of their passage."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def to_dataset(rows: pl.DataFrame) -> Any:
 
 
 def _with_loss(settings: TrainSettings, dataset: Path, manifest: Manifest) -> tuple[TrainSettings, list[str]]:
-    """HybridDistillLoss, where the settings leave everything open and most questions are sentences of their passages, and why.
+    """HybridDistillLoss, where the settings leave everything open and most questions were taken from the passages themselves, and why.
 
     From those a contrastive loss learns to look for copies (docs/benchmarks.md, "Teaching a hybrid to the model").
     """
@@ -152,14 +152,14 @@ def _with_loss(settings: TrainSettings, dataset: Path, manifest: Manifest) -> tu
     if chosen or place not in manifest.files or "pairs/train.parquet" not in manifest.files:
         return settings, []
     columns = pl.read_parquet_schema(dataset / place)
-    if "style" not in columns:
+    if "origin" not in columns:
         return settings, []
-    styles = pl.read_parquet(dataset / place, columns=["style"])["style"]
-    copied = int((styles == VERBATIM).sum())
+    origins = pl.read_parquet(dataset / place, columns=["origin"])["origin"]
+    copied = int((origins == EXTRACTIVE).sum())
     passages = pl.read_parquet(dataset / "pairs/train.parquet", columns=["positive"])["positive"].n_unique()
-    if 2 * copied < len(styles) or passages < LEAST_PASSAGES:
+    if 2 * copied < len(origins) or passages < LEAST_PASSAGES:
         return settings, []
-    note = f"loss=auto: {HYBRID}, as {copied:,} of {len(styles):,} training questions are sentences of their passages."
+    note = f"loss=auto: {HYBRID}, as {copied:,} of {len(origins):,} training questions were taken from the passages themselves."
     return settings.model_copy(update={"loss": HYBRID}), [note]
 
 

@@ -41,18 +41,20 @@ def test_falls_back_to_pairs_and_says_so(make_dataset: Any, empty: bool) -> None
         read_training_data(dataset, TrainSettings(data="triplets"))
 
 
-def with_styles(dataset: Path, styles: list[str]) -> Path:
+def with_origins(dataset: Path, origins: list[str]) -> Path:
     (dataset / "provenance" / "pairs").mkdir(parents=True)
-    pl.DataFrame({"style": styles}).write_parquet(dataset / "provenance" / "pairs" / "train.parquet")
+    pl.DataFrame({"origin": origins}).write_parquet(dataset / "provenance" / "pairs" / "train.parquet")
     seal(dataset)
     return dataset
 
 
-def test_sentences_of_the_passages_are_for_the_hybrid_loss(make_dataset: Any) -> None:
-    dataset = with_styles(make_dataset(), ["sentence"] * 20 + ["natural"] * 20)
+def test_questions_taken_from_the_passages_are_for_the_hybrid_loss(make_dataset: Any) -> None:
+    dataset = with_origins(make_dataset(), ["extractive"] * 20 + ["llm"] * 20)
     data = read_training_data(dataset, TrainSettings())
     assert (data.loss, data.format, data.rows.columns) == ("HybridDistillLoss", "pairs", ["anchor", "positive", "label"])
-    assert data.notes == ("loss=auto: HybridDistillLoss, as 20 of 40 training questions are sentences of their passages.",)
+    assert data.notes == (
+        "loss=auto: HybridDistillLoss, as 20 of 40 training questions were taken from the passages themselves.",
+    )
     for asked in ({"data": "triplets"}, {"mini_batch_size": 4}, {"loss": "TripletLoss"}, {"guide": "g"}):
         other = read_training_data(dataset, TrainSettings.model_validate(asked))
         assert (other.format, other.notes) == ("triplets", ())
@@ -60,10 +62,10 @@ def test_sentences_of_the_passages_are_for_the_hybrid_loss(make_dataset: Any) ->
 
 
 def test_other_questions_and_few_passages_are_for_the_contrastive_loss(make_dataset: Any, toy: Any) -> None:
-    dataset = with_styles(make_dataset("asked"), ["sentence"] * 19 + ["natural"] * 21)
+    dataset = with_origins(make_dataset("asked"), ["extractive"] * 19 + ["llm"] * 21)
     assert read_training_data(dataset, TrainSettings()).loss == "MultipleNegativesRankingLoss"
     three = pl.DataFrame({"anchor": [toy.question(n) for n in range(3)], "positive": [toy.passage(n) for n in range(3)]})
-    few = with_styles(make_dataset("few", pairs=three, with_triplets=False), ["sentence"] * 3)
+    few = with_origins(make_dataset("few", pairs=three, with_triplets=False), ["extractive"] * 3)
     assert read_training_data(few, TrainSettings()).loss == "MultipleNegativesRankingLoss"
 
 
