@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @click.option(
     "--record/--no-record",
     default=True,
-    help="Write the verdict into MODEL's folder and card (default), if `curate train` made it.",
+    help="Write the verdict into MODEL's folder and card, if `curate train` made it, and for the report of the build (default).",
 )
 @click.option("--all-metrics", is_flag=True, help="Show hit rate and recall at all ranks, and intervals of every metric.")
 @click.option(
@@ -110,6 +110,7 @@ def _one(
     from dataclasses import asdict
 
     from pipelines.evaluation import Test, compare
+    from pipelines.evaluation_record import record
     from pipelines.evaluation_text import evaluation_lines, mteb_lines, pair_lines
     from pipelines.look import as_json as to_json
     from schemas.training import VerdictSettings
@@ -130,6 +131,7 @@ def _one(
             settings,
             contest.rules or VerdictSettings(),
         )
+        record(dataset, contest, (evaluation, verdict), eval_set, (settings, console.step))
     pairs = evaluate_pairs(contest.systems(hosted), tasks, settings, console.step)
     mteb = mteb_scores(contest.systems(hosted), options["mteb"], options["mteb_data"], settings, console.step)
     if options["as_json"]:

@@ -94,7 +94,6 @@ class Questions(Part):
     first_words: tuple[Count, ...]
     words: tuple[Bin, ...]
     overlap: tuple[Bin, ...] = Field(description="Share of the question's content words that stand in its passage.")
-    verbatim_share: float | None = Field(description="Of kept questions, those that are sentences of their passage.")
     real: RealQueries | None = Field(None, description="The queries of `generate.examples`.")
 
 

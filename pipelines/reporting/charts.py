@@ -26,14 +26,14 @@ _CONFIG = {
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": INK, "domainColor": LINE, "tickColor": LINE, "gridColor": LINE,
-        "labelLimit": 260, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11,
+        "labelLimit": 400, "titleFontWeight": "normal", "labelFontSize": 11, "titleFontSize": 11,
     },
     "legend": {"labelColor": INK, "titleColor": INK, "orient": "top", "labelFontSize": 11},
     "bar": {"color": KEPT},
 }  # fmt: skip
 _ELEMENTS = frozenset(f"{{http://www.w3.org/2000/svg}}{name}" for name in ("svg", "g", "path", "rect", "line", "text", "tspan", "defs", "clipPath", "circle", "title"))  # fmt: skip
 _REFERENCE = re.compile(r'(id="|url\(#)(\w+)')
-_LONGEST = 48
+_LONGEST = 40
 
 
 def bars(counts: Sequence[Count], title: str, colour: str = KEPT) -> Markup:

@@ -62,10 +62,8 @@ def questions(store: Store, settings: Settings) -> Questions | None:
     """The kept questions; None before stage filter ran."""
     if not {"pairs", "checks"} <= store.tables():
         return None
-    kept = store.count("pairs")
-    copied = store.rows("SELECT count(*) AS n FROM pairs WHERE style = 'sentence'")[0]["n"]
     return Questions(
-        kept=kept,
+        kept=store.count("pairs"),
         styles=_by(store, "pairs", "style"),
         origins=_by(store, "pairs", "origin"),
         first_words=counts(
@@ -76,7 +74,6 @@ def questions(store: Store, settings: Settings) -> Questions | None:
         ),
         words=whole_numbers(store, "SELECT question_words AS v FROM checks JOIN pairs USING (question_id)"),
         overlap=fixed(store, "SELECT word_overlap AS v FROM checks JOIN pairs USING (question_id)", 0, 1, 0.05),
-        verbatim_share=round(copied / kept, 4) if kept else None,
         real=_real(settings),
     )
 
