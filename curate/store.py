@@ -229,7 +229,9 @@ def _store_error(path: Path, error: Exception) -> StoreError:
     if "lock" in text.lower():
         who = f"process {holder.group(1)}" if holder else "another process"
         return StoreError(
-            f"{who} is using this build", where=str(path), next_step="wait for it to end, or stop it, then run this again"
+            f"{who} is using this build",
+            where=str(path),
+            next_step="wait for it to end (`curate status DIR --watch` shows how far it is), or stop it, then run this again",
         )
     return StoreError(
         text.splitlines()[0] if text else repr(error), where=str(path), next_step="check the folder's rights and free space"

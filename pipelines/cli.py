@@ -88,11 +88,13 @@ def _build_and_print(wanted: Build, as_json: bool) -> None:
     from pipelines.look import as_json as to_json
     from pipelines.report import write_report
     from pipelines.runner import run_build
+    from pipelines.watching import published
 
     before = bookmark(wanted.folder)
     with stopped_at_once(), BuildConsole() as console:
         try:
-            run_build(wanted, console)
+            with published(wanted.folder, console) as hears:
+                run_build(wanted, hears)
         finally:
             report = write_report(wanted.folder, wanted.settings, before) if (wanted.folder / "curate.duckdb").is_file() else None
     if report is None:

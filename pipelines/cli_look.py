@@ -22,9 +22,18 @@ def look_options(command: F) -> F:
 
 @click.command()
 @look_options
-def status(folder: Path, as_json: bool) -> None:
-    """What each stage of a build read, kept and rejected."""
+@click.option("--watch", is_flag=True, help="Follow a build at work until it ends; its tables are not touched.")
+def status(folder: Path, as_json: bool, watch: bool) -> None:
+    """What each stage of a build read, kept and rejected; with --watch how far a build at work is."""
     from pipelines.look import status as rows
+
+    if watch:
+        from pipelines.watching_text import watch as follow
+
+        if follow(folder, as_json=as_json) != "idle":
+            return
+        if as_json or not (folder / "curate.duckdb").is_file():
+            return
 
     _print(rows(folder), as_json)
 
