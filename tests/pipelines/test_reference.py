@@ -66,6 +66,7 @@ def commands_in(text: str) -> list[list[str]]:
         "docs/evaluation.md",
         "docs/training.md",
         "docs/recipes.md",
+        "docs/report.md",
     ],
 )
 def test_every_command_and_option_in_the_docs_exists(page: str) -> None:
