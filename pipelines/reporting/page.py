@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipelines.bill import section_line
 from pipelines.reporting import charts
@@ -56,6 +56,7 @@ def page(report: Report, name: str, rows: Sequence[Sample]) -> str:
     environment = Environment(
         loader=PackageLoader("pipelines.reporting", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["ticked"] = ticked
     script = _asset("page.js")
     present = [(key, label) for key, label in _SECTIONS if _present(report, key)]
     return environment.get_template("page.html.j2").render(
@@ -74,6 +75,18 @@ def page(report: Report, name: str, rows: Sequence[Sample]) -> str:
         script=Markup(script),  # noqa: S704 (a file of this package)
         script_sha256=b64encode(sha256(script.encode()).digest()).decode(),
         data=_in_script([row.model_dump(mode="json") for row in rows]),
+    )
+
+
+def ticked(text: str) -> Markup:
+    """Escaped text with `…` as code; a text that is a command as a whole is code, too."""
+    if text.startswith("curate ") and "`" not in text:
+        return Markup("<code>{}</code>").format(text)
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
     )
 
 

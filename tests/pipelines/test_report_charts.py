@@ -10,6 +10,7 @@ from lxml import etree
 from curate.store import open_store
 from pipelines.reporting import charts
 from pipelines.reporting.counting import first_words, fixed, histogram, whole_numbers
+from pipelines.reporting.page import ticked
 from schemas.errors import ContractError
 from schemas.report import Bin, Count
 
@@ -96,3 +97,16 @@ def test_whole_numbers_are_counted_once(tmp_path: Path) -> None:
 def test_first_words_are_told_without_marks() -> None:
     found = first_words(['"What is it?"', "what else", "How?", "  ", "¿Qué es?"])
     assert [(one.name, one.count) for one in found] == [("what", 2), ("how", 1), ("¿qué", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("set `a.b`, <i>", "set <code>a.b</code>, &lt;i&gt;"),
+        ("curate rejects built --reason <x>", "<code>curate rejects built --reason &lt;x&gt;</code>"),
+        ("one ` alone <b>", "one ` alone &lt;b&gt;"),
+        ("Read `curate <a>`", "Read <code>curate &lt;a&gt;</code>"),
+    ],
+)
+def test_code_in_texts_of_ours(text: str, made: str) -> None:
+    assert ticked(text) == made
