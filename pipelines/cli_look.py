@@ -38,15 +38,23 @@ def status(folder: Path, as_json: bool, watch: bool) -> None:
     _print(rows(folder), as_json)
 
 
+def row_options(command: F) -> F:
+    """Which of many rows are shown."""
+    command = click.option("--offset", type=click.IntRange(0), default=0, help="Rows to pass over first.")(command)
+    return click.option("--where", metavar="EXPRESSION", help="Only rows for which this SQL expression holds.")(command)
+
+
 @click.command()
 @look_options
 @click.argument("table")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Rows at most.")
-def show(folder: Path, table: str, limit: int, as_json: bool) -> None:
+@row_options
+def show(folder: Path, table: str, limit: int, as_json: bool, **part: Any) -> None:
     """Rows of one TABLE of a build."""
+    from pipelines.look import Part
     from pipelines.look import show as rows
 
-    _print(rows(folder, table, limit), as_json)
+    _print(rows(folder, table, limit, Part(**part)), as_json)
 
 
 @click.command()
@@ -54,24 +62,33 @@ def show(folder: Path, table: str, limit: int, as_json: bool) -> None:
 @click.option("--stage", help="Only of this stage.")
 @click.option("--reason", help="Only with this reason.")
 @click.option("--limit", type=click.IntRange(1), help="Rows at most (all, if not given).")
-def rejects(folder: Path, stage: str | None, reason: str | None, limit: int | None, as_json: bool) -> None:
+@row_options
+def rejects(folder: Path, as_json: bool, where: str | None, offset: int, **options: Any) -> None:
     """Everything that was not kept, with its reason."""
+    from pipelines.look import Part
     from pipelines.look import rejects as rows
 
-    _print(rows(folder, stage, reason, limit), as_json)
+    _print(rows(folder, **options, part=Part(where, offset)), as_json)
 
 
 @click.command()
 @look_options
 @click.argument("key", metavar="ID")
-def why(folder: Path, key: str, as_json: bool) -> None:
-    """The story of one document, chunk, question, pair (ID or its beginning) or source file."""
-    from pipelines.console import print_story
+@click.option("--full", is_flag=True, help="Every field of every row, uncut.")
+def why(folder: Path, key: str, as_json: bool, full: bool) -> None:
+    """The story of one document, chunk, question, pair (ID or its beginning) or source file, as a tree."""
+    from pipelines.console import print_story, print_trees
     from pipelines.look import as_json as to_json
-    from pipelines.look import why as story
+    from pipelines.look import why as rows_of
+    from pipelines.story import story
 
-    rows = story(folder, key)
-    click.echo(to_json(rows)) if as_json else print_story(rows)
+    rows = rows_of(folder, key)
+    if as_json:
+        click.echo(to_json(rows))
+    elif full:
+        print_story(rows)
+    else:
+        print_trees(story(rows))
 
 
 @click.command()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.tree import Tree
 
     from pipelines.runner import StageResult
     from train.checker import CheckerResult
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL_S = 10.0
 CELL = 90
+_UNBOUNDED = 1_000_000
 
 
 def printable(text: str) -> str:
@@ -161,7 +163,7 @@ def checker_lines(result: CheckerResult, out: str) -> list[str]:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows as a table on a terminal, as tab-separated lines otherwise; long cells are cut on a terminal only."""
+    """Rows as a table on a terminal, a page at a time where they are more than it holds, as tab-separated lines otherwise; long cells are cut on a terminal only."""
     if not rows:
         print("(no rows)")
         return
@@ -175,8 +177,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     for name in names:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_short(_cell(row.get(name)))) for name in names))
-    RichConsole().print(table)
+        table.add_row(*(Text(short(_cell(row.get(name)))) for name in names))
+    console = RichConsole()
+    if len(rows) + 4 > console.height:
+        with console.pager():
+            console.print(table)
+    else:
+        console.print(table)
 
 
 def print_story(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -186,21 +193,33 @@ def print_story(rows: Sequence[Mapping[str, Any]]) -> None:
         if row["table"] == "gates":
             if before != "gates":
                 print("gates")
-            print(f"  {_gate_line(row)}")
+            print(f"  {gate_line(row)}")
             before = "gates"
             continue
         before = row["table"]
         print(f"{row['table']}")
         for name, value in row.items():
             if name != "table" and value is not None:
-                print(f"  {name}: {_short(_cell(value), 400)}")
+                print(f"  {name}: {_cell(value)}")
 
 
-def _gate_line(row: Mapping[str, Any]) -> str:
-    """ "fails   number_not_in_chunk: ['1981']", with the threshold where there is one."""
+def print_trees(trees: Sequence[Tree]) -> None:
+    """Trees, wrapped on a terminal only."""
+    for tree in trees:
+        if sys.stdout.isatty():
+            RichConsole(highlight=False).print(tree)
+            continue
+        wide = RichConsole(highlight=False, width=_UNBOUNDED)
+        with wide.capture() as caught:
+            wide.print(tree)
+        print("\n".join(line.rstrip() for line in caught.get().splitlines()))
+
+
+def gate_line(row: Mapping[str, Any]) -> str:
+    """A gate in a line: "fails   number_not_in_chunk: ['1981']", with the threshold where there is one."""
     line = f"{row['verdict']:<8}{row['gate']}"
     if row["score"] not in (None, [], ()):
-        line += f": {_short(_cell(row['score']), 120)}"
+        line += f": {short(_cell(row['score']), 120)}"
     if row["threshold"] not in (None, [], ()) and row["threshold"] != row["score"]:
         line += f" (threshold {_cell(row['threshold'])})"
     if row["adds"]:
@@ -246,5 +265,6 @@ def _cell(value: Any) -> str:
     return printable(str(value))
 
 
-def _short(text: str, limit: int = CELL) -> str:
+def short(text: str, limit: int = CELL) -> str:
+    """A text cut at `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +43,80 @@ def _status_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def show(folder: Path, table: str, limit: int = 20) -> Rows:
-    """The first rows of a table in key order. Raises SettingsError naming the tables there are."""
+@dataclass(frozen=True)
+class Part:
+    """Some of many rows: those for which a SQL expression holds, so many passed over."""
+
+    where: str | None = None
+    offset: int = 0
+
+
+def show(folder: Path, table: str, limit: int = 20, part: Part = Part()) -> Rows:
+    """Rows of a table in key order. Raises SettingsError naming the tables there are, or what is wrong with the expression."""
     with open_store(folder, read_only=True) as store:
         _exists(store, table)
         order = ", ".join(KEYS.get(table, ("stage", "row_key")))
-        return store.rows(f"SELECT * FROM {table} ORDER BY {order} LIMIT $limit", {"limit": limit})  # noqa: S608
-
-
-def rejects(folder: Path, stage: str | None = None, reason: str | None = None, limit: int | None = None) -> Rows:
-    """Rows of `rejected`, newest stage last; filtered by stage and reason where given."""
-    with open_store(folder, read_only=True) as store:
-        return store.rows(
-            "SELECT * FROM rejected WHERE ($stage IS NULL OR stage = $stage) AND ($reason IS NULL OR reason = $reason) "
-            "ORDER BY list_position($order, stage), reason, row_key, detail, row_json LIMIT $limit",
-            {"stage": stage, "reason": reason, "order": list(STAGE_NAMES), "limit": limit if limit is not None else 2**40},
+        chosen = _where(store, f"SELECT * FROM {table}", part.where)  # noqa: S608
+        return _asked(
+            store, f"{chosen} ORDER BY {order} LIMIT $limit OFFSET $offset", {"limit": limit, "offset": part.offset}, part.where
         )
+
+
+def rejects(
+    folder: Path,
+    stage: str | None = None,
+    reason: str | None = None,
+    limit: int | None = None,
+    part: Part = Part(),
+) -> Rows:
+    """Rows of `rejected`, newest stage last; filtered by stage and reason where given. Raises SettingsError for what is no expression."""
+    with open_store(folder, read_only=True) as store:
+        chosen = _where(
+            store,
+            "SELECT * FROM rejected WHERE ($stage IS NULL OR stage = $stage) AND ($reason IS NULL OR reason = $reason)",
+            part.where,
+        )
+        return _asked(
+            store,
+            f"{chosen} ORDER BY list_position($order, stage), reason, row_key, detail, row_json LIMIT $limit OFFSET $offset",
+            {
+                "stage": stage,
+                "reason": reason,
+                "order": list(STAGE_NAMES),
+                "limit": limit if limit is not None else 2**40,
+                "offset": part.offset,
+            },
+            part.where,
+        )
+
+
+def _where(store: Store, select: str, where: str | None) -> str:
+    """The SELECT with an expression of the user's around it. Raises SettingsError unless it is one expression."""
+    if where is None:
+        return select
+    try:
+        # What is no lone expression (a comment, a second statement, a bracket too many) does not parse alone either.
+        statements = store.connection.extract_statements(f"SELECT (\n{where}\n) AS holds")
+    except duckdb.Error as error:
+        raise _not_an_expression(str(error)) from error
+    if len(statements) != 1:
+        raise _not_an_expression("more than one statement")
+    return f"SELECT * FROM ({select}) WHERE (\n{where}\n)"  # noqa: S608 (read-only, and the user's own tables)
+
+
+def _asked(store: Store, query: str, values: Mapping[str, Any], where: str | None) -> Rows:
+    try:
+        return store.rows(query, values)
+    except duckdb.Error as error:
+        if where is None:
+            raise
+        raise _not_an_expression(str(error)) from error
+
+
+def _not_an_expression(what: str) -> SettingsError:
+    return SettingsError(
+        what.splitlines()[0], where="--where", next_step="give one SQL expression over the columns, such as \"style = 'heading'\""
+    )
 
 
 def sql(folder: Path, query: str) -> Rows:
