@@ -17,6 +17,8 @@ from schemas.errors import ContractError, StoreError
 from schemas.tables import KEYS, TABLES, Table, frame, polars_schema
 
 DATABASE_NAME = "curate.duckdb"
+QueryError = duckdb.Error
+"""What a query raises that the tables cannot answer."""
 _NAME = re.compile(r"[a-z_]+")
 
 

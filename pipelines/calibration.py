@@ -12,6 +12,7 @@ from typing import Any
 from curate.calibrate import KINDS, Calibration, Wanted, calibrate
 from curate.calibrate.sample import Progress
 from curate.filter.labels import LABELS, read_labels
+from curate.measured import FIGURES, FOLDER
 from curate.stage import Context, Stage
 from curate.store import Store, open_store
 from pipelines.earlier_build import check_columns, settings_tree
@@ -22,8 +23,7 @@ from schemas.errors import SettingsError, StoreError
 from schemas.manifest import file_sha256
 from schemas.settings import Settings, load_settings
 
-FOLDER = "calibration"
-FIGURES, SETTINGS_FILE, PLANTED = "calibration.json", "settings.toml", "planted.parquet"
+SETTINGS_FILE, PLANTED = "settings.toml", "planted.parquet"
 FORMAT = 2
 READS = ("questions", "chunks", "chunk_clusters")
 _JUDGED = ("llm.judge", "verify.judge_prompt")

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from curate.store import DATABASE_NAME, open_store
+from curate.store import DATABASE_NAME, QueryError, open_store
 from pipelines.bill import section
 from pipelines.earlier_build import reported, settings_of_build
 from pipelines.ledger import read_ledger
@@ -54,7 +52,7 @@ def _write(
 ) -> dict[str, Any]:
     try:
         report, rows = gather(folder, settings, llm, against)
-    except duckdb.Error as error:
+    except QueryError as error:
         raise StoreError(
             f"the tables are not those of this version of curate: {error}",
             where=str(folder),

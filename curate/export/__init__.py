@@ -17,12 +17,13 @@ from pydantic import BaseModel
 from curate import __version__
 from curate.export.anchors import pages, settled
 from curate.export.beir import write_eval
-from curate.export.card import write_card
+from curate.export.card import About, write_card
 from curate.export.folder import dataset_is_intact, replaced_dataset
 from curate.export.formats import provenance_schema, row_schema, split_page, usable
 from curate.export.others import write_others
 from curate.export.parquet import RowFile
 from curate.export.positions import write_positions
+from curate.measured import FIGURES, FOLDER, calibrated
 from curate.stage import Batch, Context, Rejection, Stage
 from schemas.dataset import FORMATS
 from schemas.manifest import FileEntry, Manifest, file_sha256, write_manifest
@@ -63,12 +64,20 @@ def produce(context: Context) -> Iterator[Batch]:
         counts["corpus"] = {"passages": rows["eval/test/corpus.jsonl"]}
         manifest = _manifest(context, counts, written)
         manifest = manifest.model_copy(update={"notes": [*manifest.notes, *left_out]})
-        origins = context.reader.query("export_origins").to_dicts()
-        (folder / "README.md").write_text(write_card(manifest, origins), encoding="utf-8", newline="\n")
+        (folder / "README.md").write_text(write_card(manifest, _about(context)), encoding="utf-8", newline="\n")
         manifest = manifest.model_copy(update={"files": _entries(folder, rows)})
         write_manifest(folder, manifest)
         files = _entries(folder, rows)
     yield Batch("exported_files", [{"path": path, **entry.model_dump()} for path, entry in files.items()], written.rejected)
+
+
+def _about(context: Context) -> About:
+    languages = context.reader.query("export_languages").rows()
+    return About(
+        origins=context.reader.query("export_origins").to_dicts(),
+        languages=[language for language, _ in languages if language != "und"],
+        measured=calibrated(Path(context.folder)),
+    )
 
 
 def _write_formats(context: Context, folder: Path) -> Written:
@@ -230,6 +239,8 @@ STAGE = Stage(
         "sql/export_rejected.sql",
         "sql/export_split_method.sql",
         "sql/export_origins.sql",
+        "sql/export_languages.sql",
         "sql/export_prompts.sql",
     ),
+    folder_files=(f"{FOLDER}/{FIGURES}",),
 )

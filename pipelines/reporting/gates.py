@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from curate.filter.gates import GATES
+from curate.measured import calibrated, caught, killed
 from curate.store import Store
-from pipelines.calibration import FIGURES, FOLDER
 from pipelines.ledger import Entry
 from pipelines.reporting.counting import fixed, whole_numbers
 from pipelines.verdicts import filter_settings
@@ -43,27 +42,14 @@ def gates(folder: Path, ledger: Mapping[str, Entry]) -> tuple[Gate, ...]:
     return tuple(found)
 
 
-def calibrated(folder: Path) -> dict[str, Values]:
-    """Gate → what the last `curate calibrate` measured with the settings of the build; empty without one."""
-    try:
-        found = json.loads((folder / FOLDER / FIGURES).read_text(encoding="utf-8"))["gates"]["used"]
-        return {name: figures for name, figures in found.items() if isinstance(figures, dict)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
 def _caught(figures: Values | None) -> Rate | None:
-    if figures is None or not isinstance(figures.get("caught"), dict):
-        return None
-    planted = sum(kind["of"] for kind in figures["caught"].values())
-    return Rate(share=figures["mean_caught"], of=planted)
+    known = caught(figures)
+    return None if known is None else Rate(share=known[0], of=known[1])
 
 
 def _killed(figures: Values | None) -> Rate | None:
-    known = figures.get("kills_of_sound") if figures else None
-    if not isinstance(known, dict):
-        return None
-    return Rate(share=known["rate"], of=known["of"], low=known["low"], high=known["high"])
+    known = killed(figures)
+    return None if known is None else Rate(share=known["rate"], of=known["of"], low=known["low"], high=known["high"])
 
 
 _SHARES = {

@@ -92,6 +92,11 @@ class ExportSettings(Section):
     """The dataset folder."""
 
     name: str = Field("curated", description="Name of the dataset in its card.")
+    licence: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.+-]*$",
+        description="Licence of the documents, by its name on the hub (cc-by-4.0, mit …), for the card; unset: other.",
+    )
     also: tuple[Literal["flagembedding", "llamaindex"], ...] = Field(
         (),
         description="Further files for other trainers: FlagEmbedding's JSON lines (query, pos, neg), LlamaIndex's EmbeddingQAFinetuneDataset.",

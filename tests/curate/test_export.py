@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.export import dataset_is_intact, shaping_settings
-from curate.export.card import write_card
+from curate.export.card import About, write_card
 from curate.export.folder import replaced_dataset
 from curate.export.parquet import ROWS_A_GROUP, RowFile
 from curate.stage import content_id
@@ -185,7 +185,7 @@ def test_the_card_says_how_it_was_split_and_embedded(tmp_path: Path) -> None:
         row["method"] = "blocks"
     build.export(tmp_path, chunk=ChunkSettings(heading_prefix=False))
     manifest = read_manifest(tmp_path / "dataset")
-    card = write_card(manifest, [])
+    card = write_card(manifest)
     assert (manifest.split_method, manifest.heading_prefix) == ("blocks", False)
     assert "blocks of sections with a gap" in card
     assert "without their headings" in card
@@ -365,3 +365,58 @@ def test_a_dataset_does_not_show_the_address_of_an_endpoint() -> None:
     )
     assert "inside" not in json.dumps(shown)
     assert shown["llm"]["generator"]["model"] == "m"
+
+
+def test_the_card_says_how_it_was_made_and_what_it_cannot(tmp_path: Path) -> None:
+    build = small()
+    build.tables["documents"][0]["language"] = "de"
+    (tmp_path / "calibration").mkdir()
+    rate = {"rate": 0.02, "of": 90, "low": 0.01, "high": 0.05}
+    figures = {
+        "question_malformed": {"caught": {"a": {"of": 40}, "b": {"of": 20}}, "mean_caught": 0.25, "kills_of_sound": rate},
+        "question_too_long": {"caught": {"a": {"of": 40}}, "mean_caught": 0.0, "kills_of_sound": {**rate, "rate": 0.0}},
+    }
+    (tmp_path / "calibration" / "calibration.json").write_text(json.dumps({"gates": {"used": figures}}))
+    build.export(tmp_path, export=ExportSettings(licence="cc-by-4.0"), chunk=ChunkSettings(max_tokens=77))
+    card = (tmp_path / "dataset" / "README.md").read_text(encoding="utf-8")
+    header = card.split("---")[1]
+    assert "\nlicense: cc-by-4.0\n" in header
+    assert "\nsize_categories:\n- n<1K\n" in header
+    assert "Stated by its maker: cc-by-4.0." in card
+    made = card.split("## How it was made\n")[1].split("## ")[0]
+    assert "- `chunk.max_tokens = 77`\n" in made
+    assert "export." not in made
+    measured = card.split("## Gates, measured\n")[1].split("## ")[0]
+    assert "| question_malformed | 25.0% of 60 | 2.0% (1.0%–5.0%) of 90 |\n" in measured
+    assert "question_too_long" not in measured
+    assert "sentences, headings or words of their passage" in card.split("## Limits\n")[1]
+
+
+def test_the_card_of_one_negative_and_of_nothing_measured(tmp_path: Path) -> None:
+    build = small()
+    build.export(tmp_path)
+    manifest = read_manifest(tmp_path / "dataset").model_copy(
+        update={
+            "negatives": 1,
+            "rejected": {"filter": {"question_malformed": 2, "anchor_ambiguous": 5}},
+            "split_method": "blocks",
+        }
+    )
+    card = write_card(manifest, About(origins=[{"origin": "llm", "style": "natural", "pairs": 4}], languages=["en", "de"]))
+    assert "| triplets | `anchor`, `positive`, `negative_1`: hard negatives; only rows that have all 1 |" in card
+    assert 'language:\n- "en"\n- "de"\n' in card
+    assert card.split("## What was left out\n")[1].splitlines()[3:5] == [
+        "| filter | anchor_ambiguous | 5 | the same question was written for several different passages |",
+        "| filter | question_malformed | 2 | not a question or a search query: a statement, header or fragment |",
+    ]
+    assert "Nobody measured what the gates catch on this corpus (`curate calibrate` does)." in card
+    limits = card.split("## Limits\n")[1]
+    assert "100% of the pairs have questions that a language model wrote" in limits
+    assert "Few documents: dev and test come from the same documents as train." in limits
+    assert "license: other" in card
+
+
+@pytest.mark.parametrize("licence", ["MIT", "a b", "mit\nlanguage: x", "", "- x"])
+def test_a_licence_is_a_name_of_the_hub(licence: str) -> None:
+    with pytest.raises(ValueError, match="licence"):
+        ExportSettings(licence=licence)
