@@ -107,8 +107,8 @@ def exit_codes_table() -> str:
 
 def losses_table() -> str:
     """The table of kinds of rows and their losses that docs/training.md shows."""
+    from schemas.plain import KINDS
     from train.losses import LOSSES
-    from train.plain import KINDS
 
     lines = [f"| `{kind}` | {KINDS[kind]} | {', '.join(losses)} |" for kind, losses in LOSSES.items()]
     return "| rows | columns of a plain file | losses, the first unless another is asked for |\n|---|---|---|\n" + "\n".join(

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from schemas.errors import InputError
+from schemas.plain import KINDS
 from schemas.training import TrainSettings
 from train.data import read_training_data
 from train.losses import LOSSES
 from train.models import choose_precision
-from train.plain import KINDS, read_plain
+from train.plain import read_plain
 
 
 def write(tmp_path: Path, *rows: dict[str, Any]) -> Path:
