@@ -1,0 +1,111 @@
+"""Anchors and positives that stand in two splits, or in a benchmark's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from curate.audit.findings import findings
+from curate.audit.nearness import NEAR, SAME_QUESTION, in_blocks, meaning_keys
+from curate.audit.texts import MEASURED, Dataset
+from curate.filter.decontaminate import Benchmark, Bounds
+from curate.filter.decontaminate.files import read_lines
+from curate.filter.decontaminate.rows import matches_in_passages
+from curate.filter.decontaminate.runs import templates_of
+from curate.stage import Engine
+
+_AT_ONCE = 20_000
+_RANKS = {"train": 0, "dev": 2, "test": 3}
+"""The row of the lower split is flagged: to mend a leak, rows leave training and the evaluation stays what it was."""
+
+
+def between_splits(dataset: Dataset, copies: pl.DataFrame, engine: Engine) -> list[pl.DataFrame]:
+    """Leaks from split to split, exact and near; nothing in a dataset of one split."""
+    if dataset.values["split"].n_unique() < 2:
+        return []
+    # Words are shared by what measures likeness: a premise stands in three rows, and none of them is the answer to another.
+    roles = ("anchor",) if dataset.kind not in MEASURED else ()
+    rows = dataset.values.select("row", "split", "place")
+    found = []
+    if roles:
+        anchors = dataset.side("anchor").join(rows, on="row", maintain_order="left")
+        exact = _crossing(anchors, "key")
+        found.append(findings(exact, "anchor_in_other_split", pl.format("the same anchor in {} ({})", "other_split", "other")))
+        numbers = anchors["text"].unique(maintain_order=True)
+        meant = in_blocks(meaning_keys, dataset.texts["text"].gather(numbers), engine)
+        known = pl.DataFrame({"text": numbers, "meaning": meant}, schema_overrides={"text": pl.UInt32})
+        left = anchors.join(known, on="text", maintain_order="left").join(
+            exact.select("row"), on="row", how="anti", maintain_order="left"
+        )
+        every = anchors.join(known, on="text", maintain_order="left")
+        near = _crossing(every, "meaning").join(left.select("row"), on="row", how="semi", maintain_order="left")
+        found.append(
+            findings(near, "anchor_in_other_split", pl.format("nearly the same anchor in {} ({})", "other_split", "other"))
+        )
+    passages = (
+        dataset.side("positive", "passage")
+        .join(rows, on="row", maintain_order="left")
+        .join(copies, on="key", how="left", maintain_order="left")
+    )
+    exact = _crossing(passages, "key")
+    found.append(findings(exact, "passage_in_other_split", pl.format("the same passage in {} ({})", "other_split", "other")))
+    near = _crossing(passages, "copy_of").join(exact.select("row"), on="row", how="anti", maintain_order="left")
+    found.append(findings(near, "passage_in_other_split", pl.format("a near copy in {} ({})", "other_split", "other")))
+    return found
+
+
+def _crossing(sides: pl.DataFrame, by: str) -> pl.DataFrame:
+    """Sides whose value of a column stands in a higher split too, with that split and its first place."""
+    ranked = sides.with_columns(rank=pl.col("split").replace_strict(_RANKS, default=1, return_dtype=pl.Int64))
+    # Splits of other names rank between train and dev, by their names.
+    order = ranked.select("split", "rank").unique().sort("rank", "split").with_row_index("order").select("split", "order")
+    ranked = ranked.join(order, on="split", maintain_order="left")
+    highest = ranked.filter(pl.col("order") == pl.col("order").max().over(by)).unique(by, keep="first", maintain_order=True)
+    joined = ranked.join(
+        highest.select(by, highest="order", other_split="split", other="place"), on=by, how="inner", maintain_order="left"
+    )
+    return joined.filter(pl.col("order") < pl.col("highest"))
+
+
+def against_benchmarks(dataset: Dataset, files: Sequence[str]) -> list[pl.DataFrame]:
+    """Rows of training (all, in a dataset of one split) that match a query or passage of these files, as `filter.decontaminate` does it."""
+    if not files:
+        return []
+    benchmark = Benchmark(list(read_lines(files)), Bounds(SAME_QUESTION, NEAR.threshold, NEAR.shingle))
+    apart = dataset.values["split"].is_in(["dev", "test"])
+    rows = dataset.values.filter(~apart) if not apart.all() else dataset.values
+    anchors = dataset.side("anchor").join(rows.select("row"), on="row", how="semi", maintain_order="left")
+    passages = dataset.sides.filter(pl.col("role") != "anchor").join(
+        rows.select("row"), on="row", how="semi", maintain_order="left"
+    )
+    texts = dataset.texts["text"]
+    said = _matching_anchors(benchmark, anchors, texts)
+    found = [findings(anchors.join(said, on="text", how="inner", maintain_order="left"), "anchor_in_benchmark", pl.col("match"))]
+    said = _matching_passages(benchmark, passages, texts)
+    hits = passages.join(said, on="text", how="inner", maintain_order="left")
+    return [*found, findings(hits, "passage_in_benchmark", pl.format("{}: {}", "role", "match"))]
+
+
+def _matching_anchors(benchmark: Benchmark, anchors: pl.DataFrame, texts: pl.Series) -> pl.DataFrame:
+    numbers = anchors["text"].unique(maintain_order=True)
+    templates = templates_of(texts.gather(numbers))
+    found = []
+    for start in range(0, len(numbers), _AT_ONCE):
+        some = numbers[start : start + _AT_ONCE]
+        asked = texts.gather(some).to_list()
+        matches = benchmark.queries.in_anchors(asked, [True] * len(asked), templates)
+        found += [(number, match) for number, match in zip(some.to_list(), matches, strict=True) if match]
+    return pl.DataFrame(found, schema={"text": pl.UInt32, "match": pl.String}, orient="row")
+
+
+def _matching_passages(benchmark: Benchmark, passages: pl.DataFrame, texts: pl.Series) -> pl.DataFrame:
+    numbers = passages["text"].unique(maintain_order=True)
+    blocks = [numbers[start : start + _AT_ONCE] for start in range(0, len(numbers), _AT_ONCE)]
+    for some in blocks:
+        benchmark.passages.count(texts.gather(some).to_list())
+    found = []
+    for some in blocks:
+        matches = matches_in_passages(benchmark, texts.gather(some).to_list())
+        found += [(some[place], match) for place, match in sorted(matches.items())]
+    return pl.DataFrame(found, schema={"text": pl.UInt32, "match": pl.String}, orient="row")
