@@ -81,41 +81,36 @@ def _common_words(texts: Sequence[str]) -> list[str]:
 
 
 def _others(texts: pl.Series, main: str, common: Sequence[str], engine: Engine) -> pl.DataFrame:
-    """text, language of the texts that are not in the main language."""
+    """text, language of the texts that are not clearly in the main language; "und" where it cannot be told."""
     found: list[tuple[int, str]] = []
     pattern = r"\b(?:" + "|".join(common) + r")\b"
     for start, block in slices(texts):
         frame = block.str.slice(0, _LOOKED_AT).to_frame("value").with_row_index("text", offset=start)
         if common:
             low = pl.col("value").str.to_lowercase()
-            share = low.str.count_matches(pattern) / low.str.count_matches(r"\p{L}+").clip(1)
-            # Letters of other scripts are a sign, whatever words stand beside them.
-            frame = frame.filter((pl.col("value").str.count_matches(r"\p{L}") >= LEAST_LETTERS // 2) & (share < _COMMON_SHARE))
+            frame = frame.filter(low.str.count_matches(pattern) < _COMMON_SHARE * low.str.count_matches(r"\p{L}+"))
         codes = _detected(frame["value"].to_list(), main, engine)
-        found += [
-            (number, code) for number, code in zip(frame["text"].to_list(), codes, strict=True) if code not in ("und", main)
-        ]
+        found += [(number, code) for number, code in zip(frame["text"].to_list(), codes, strict=True) if code != main]
     return pl.DataFrame(found, schema={"text": pl.UInt32, "language": pl.String}, orient="row")
 
 
 def _minority(dataset: Dataset, others: pl.DataFrame, main: str) -> list[pl.DataFrame]:
+    """Rows in another language, and rows of which one text is; what cannot be told counts for neither."""
     named = others.with_columns(pl.col("language").replace(LANGUAGES))
-    hits = dataset.sides.join(named, on="text", how="inner", maintain_order="left")
-    texts = dataset.sides.join(hits.select("row").unique(), on="row", how="semi").group_by("row").len("texts")
-    foreign = (
-        hits.group_by("row", maintain_order=True)
-        .agg(pl.col("role", "language").first(), pl.len().alias("foreign"))
-        .join(texts, on="row", maintain_order="left")
-    )
-    said = pl.format("{} in {}, the dataset is in " + LANGUAGES.get(main, main), "role", "language")
-    whole = foreign.filter((pl.col("foreign") == pl.col("texts")) | (pl.col("role") == "negative"))
-    mixed = foreign.join(whole.select("row"), on="row", how="anti", maintain_order="left")
-    return [findings(whole, "minority_language", said), findings(mixed, "mixed_languages", said)]
+    hits = dataset.sides.join(named.filter(pl.col("language") != "und"), on="text", how="inner", maintain_order="left")
+    own = dataset.sides.join(hits.select("row").unique(), on="row", how="semi").join(named.select("text"), on="text", how="anti")
+    first = hits.unique("row", keep="first", maintain_order=True)
+    said = pl.format("{} in {}, the dataset is in {}", "role", "language", pl.lit(LANGUAGES.get(main, main)))
+    beside = own.select("row").unique()
+    return [
+        findings(first.join(beside, on="row", how="anti", maintain_order="left"), "minority_language", said),
+        findings(first.join(beside, on="row", how="semi", maintain_order="left"), "mixed_languages", said),
+    ]
 
 
 def _mixed(dataset: Dataset, codes: pl.DataFrame) -> list[pl.DataFrame]:
     """In a dataset of several languages: anchor and first passage that differ."""
-    known = codes.with_columns(pl.col("language").replace(LANGUAGES))
+    known = codes.filter(pl.col("language") != "und").with_columns(pl.col("language").replace(LANGUAGES))
     anchors = dataset.side("anchor").join(known, on="text", how="inner", maintain_order="left").select("row", asked="language")
     others = dataset.side("positive", "passage").join(known, on="text", how="inner", maintain_order="left")
     differ = others.join(anchors, on="row", how="inner", maintain_order="left").filter(pl.col("asked") != pl.col("language"))

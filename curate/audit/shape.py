@@ -10,7 +10,7 @@ from schemas.audit import DatasetFinding
 
 # Unspaced scripts have words of one character.
 _ONE = r"^\s*[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]\s*$"
-_APART = r"^\s*(?:[\p{L}\p{N}]\s*[,|]?\s+){6,}[\p{L}\p{N}\p{P}]?\s*$|^\s*\[(?:\s*['\"].['\"]\s*,){2,}"
+_APART = r"^\s*(?:[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}][,|]?\s+){8,}\S?\s*$|^\s*\[(?:\s*['\"].['\"]\s*,){2,}"
 _LIST = r"^\s*\[\s*(?:'.*'|\".*\")\s*,?\s*\]\s*$|^\s*\[\s*\]\s*$|^\s*\(\s*(?:'.*'|\".*\")\s*,?\s*\)\s*$|^\s*\[\s*(?:'|\")[\s\S]*(?:'|\")\s*\]\s*$"
 _CONTROL = r"[\x00-\x08\x0B\x0E-\x1F\x7F]"
 # UTF-8 read as Windows-1252 or Latin-1; a replacement character.
