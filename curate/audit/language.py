@@ -12,7 +12,7 @@ from curate.audit.findings import findings
 from curate.audit.texts import Dataset, slices
 from curate.languages import LANGUAGES
 from curate.stage import Engine
-from curate.text import detect_language, words
+from curate.text import UNSPACED_CHARACTER, detect_language, words
 from schemas.audit import DatasetFinding
 
 _SAMPLE = 1500
@@ -65,13 +65,15 @@ def detected(block: tuple[Sequence[str], str]) -> list[str]:
 
 
 def _language(text: str, main: str) -> str:
-    code = detect_language(text, LEAST_LETTERS)
-    if code in ("und", main) or not main:
-        return code
+    if not main:
+        return detect_language(text, LEAST_LETTERS)
+    if UNSPACED_CHARACTER.search(text) is None and sum(character.isalpha() for character in text) < LEAST_LETTERS:
+        return "und"
     import py3langid  # 0.6 s to load
 
-    scores = {str(name): float(score) for name, score in py3langid.rank(text)}
-    return code if scores[code] - scores.get(main, -math.inf) >= LEAD else "und"
+    scores = {str(code): float(score) for code, score in py3langid.rank(text)}
+    first = max(scores, key=lambda code: scores[code])
+    return first if first == main or scores[first] - scores.get(main, -math.inf) >= LEAD else "und"
 
 
 def _common_words(texts: Sequence[str]) -> list[str]:
