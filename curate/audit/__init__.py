@@ -27,6 +27,7 @@ from curate.audit.scores import Embed, by_model
 from curate.audit.shape import mis_shaped, shape
 from curate.audit.texts import take_apart
 from curate.stage import Engine
+from schemas.errors import InputError
 
 __all__ = ["Audited", "Wanted", "audit"]
 
@@ -48,9 +49,19 @@ def audit(wanted: Wanted, engine: Engine, *, embed: Embed | None = None, step: C
     mapping = parse_mapping(wanted.columns)
     step("reading")
     rows = read_dataset(wanted.path, dict(mapping).get("split"))
-    dataset = take_apart(rows, choose_columns(rows.frame, mapping, wanted.path.name))
+    columns = choose_columns(rows.frame, mapping, wanted.path.name)
+    try:
+        dataset = take_apart(rows, columns)
+    except pl.exceptions.PolarsError as error:
+        used = ", ".join(f"{name} ({rows.frame.schema[name]})" for name in columns.used.values())
+        raise InputError(
+            f"columns {used} cannot be read as text: {str(error).splitlines()[0]}",
+            where=wanted.path.name,
+            next_step="name the columns that hold texts with --column ROLE=NAME",
+        ) from error
     step("shape and form")
-    found: list[pl.DataFrame] = [*shape(dataset), *unknown(dataset), *too_short(dataset), *verbatim(dataset)]
+    found = shape(dataset)
+    found += [*too_short(dataset, pl.concat(found)), *verbatim(dataset), *unknown(dataset)]
     found += malformed(dataset, engine)
     step("near copies")
     copies = near_copies(dataset, engine)

@@ -24,22 +24,25 @@ _ASKING = r"(?i)^\W*(?:what|which|who|whom|whose|where|when|why|how)\b"
 _MARK = r"[?？؟]\s*[\"'”’»)\]]*\s*$"
 
 
-def too_short(dataset: Dataset) -> list[pl.DataFrame]:
-    """Fewer words than the gates of a build ask for; less is asked where the dataset's texts are short by nature (answers, keywords)."""
+def too_short(dataset: Dataset, mis_shaped: pl.DataFrame) -> list[pl.DataFrame]:
+    """Fewer words than the gates of a build ask for, and than a third of the median: some texts are short by nature (answers, keywords).
+
+    Rows of which something worse is said already are left out.
+    """
     if dataset.kind in MEASURED:
         return []
     bounds = FilterSettings()
     counts = _counts(dataset)
-    found = []
-    for roles, least, kind in (
+    wanted = (
         (("anchor",), bounds.min_question_words, "anchor_too_short"),
         (("positive", "passage", "negative"), bounds.min_passage_words, "passage_too_short"),
-    ):
+    )
+    found = []
+    for roles, least, kind in wanted:
         sides = dataset.side(*roles).join(counts, on="text", how="left", maintain_order="left")
-        usual = sides["words"].median() if sides.height else None
-        # By nature: half of the texts have fewer than four times the bound.
-        limit = least if isinstance(usual, float) and usual >= (2 if kind == "anchor_too_short" else 4) * least else 1
-        short = sides.filter(pl.col("words") < limit)
+        usual = sides["words"].median()
+        limit = max(1, min(least, int(usual // 3))) if isinstance(usual, float) else 1
+        short = sides.filter(pl.col("words") < limit).join(mis_shaped, on="row", how="anti", maintain_order="left")
         said = pl.format("{} has {} of at least {} words", spoken(pl.col("role"), pl.col("slot")), "words", pl.lit(limit))
         found.append(findings(short, kind, said))
     return found

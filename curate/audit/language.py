@@ -21,7 +21,7 @@ _LOOKED_AT = 400
 _COMMON_WORDS = 60
 _COMMON_SHARE = 0.12
 """Share of a text's words that are common words of the dataset, from which it is in its language: of English texts 0.3 to 0.5."""
-MOST = 0.85
+MOST = 0.8
 """Share of the sample that must be in one language for others to be a minority."""
 LEAST_LETTERS = 40
 """Of shorter texts names and terms mislead the detector."""
@@ -66,14 +66,15 @@ def detected(block: tuple[Sequence[str], str]) -> list[str]:
 
 def _language(text: str, main: str) -> str:
     if not main:
-        return detect_language(text, LEAST_LETTERS)
+        code = detect_language(text, LEAST_LETTERS)
+        return code if code in LANGUAGES else "und"
     if UNSPACED_CHARACTER.search(text) is None and sum(character.isalpha() for character in text) < LEAST_LETTERS:
         return "und"
     import py3langid  # 0.6 s to load
 
     scores = {str(code): float(score) for code, score in py3langid.rank(text)}
     first = max(scores, key=lambda code: scores[code])
-    return first if first == main or scores[first] - scores.get(main, -math.inf) >= LEAD else "und"
+    return first if first == main or (first in LANGUAGES and scores[first] - scores.get(main, -math.inf) >= LEAD) else "und"
 
 
 def _common_words(texts: Sequence[str]) -> list[str]:

@@ -17,6 +17,8 @@ from schemas.settings import DeduplicateSettings, FilterSettings
 NEAR = Nearness(DeduplicateSettings().chunk_threshold, DeduplicateSettings().shingle)
 SAME_QUESTION = FilterSettings().duplicate_threshold
 _AT_ONCE = 2000
+_NAMING = frozenset("main primary key common typical".split())
+"""Light words that may be part of a name (primary myelofibrosis); "please" and "exactly" never are."""
 # Beyond that many anchors of one passage, only so many earlier ones are looked at.
 _COMPARED = 64
 
@@ -112,7 +114,12 @@ def meaning_keys(texts: Sequence[str]) -> list[str]:
 def _meaning(text: str) -> str:
     found = likeness(text)
     return "\x1f".join(
-        (" ".join(found.manner), " ".join(sorted(set(found.content))), " ".join(sorted(found.light)), str(found.directions))
+        (
+            " ".join(found.manner),
+            " ".join(sorted(set(found.content))),
+            " ".join(sorted(found.light & _NAMING)),
+            str(found.directions),
+        )
     )
 
 

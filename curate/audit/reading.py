@@ -12,7 +12,7 @@ import polars as pl
 import polars.exceptions
 
 from curate.audit.files import SPLITS, Part, find_parts
-from curate.ingest.decode import decode
+from curate.ingest.decode import decode, detect
 from curate.ingest.reject import NotKept
 from schemas.errors import InputError
 
@@ -36,7 +36,7 @@ class Rows:
 def read_dataset(path: Path, split_column: str | None = None) -> Rows:
     """Read all files of a dataset; raises InputError naming the file, and the row where one does not parse."""
     parts, notes = find_parts(path)
-    frames = [_read(part) for part in parts]
+    frames = [_read(part, notes) for part in parts]
     for part, frame in zip(parts, frames, strict=True):
         if not frame.width:
             raise InputError(
@@ -72,20 +72,24 @@ def _places(
         place = pl.format("{} row {}", pl.lit(part.name), number) if len(parts) > 1 else pl.format("row {}", number)
         found.append(pl.select(split=pl.lit(part.split, pl.String), place=place))
     places = pl.concat(found).with_row_index("row")
-    name = split_column or next((name for name in frame.columns if name.strip().lower() == "split"), None)
+    name = (
+        split_column
+        if split_column in frame.columns
+        else next((name for name in frame.columns if name.strip().lower() == "split"), None)
+    )
     if name is None:
         return places, any(part.split for part in parts)
     value = frame[name].cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
     return places.with_columns(split=value.replace(SPLITS)), False
 
 
-def _read(part: Part) -> pl.DataFrame:
+def _read(part: Part, notes: list[str]) -> pl.DataFrame:
     readers: dict[str, Callable[[Path], pl.DataFrame]] = {
-        ".jsonl": _json_lines,
-        ".ndjson": _json_lines,
-        ".json": _json_list,
-        ".csv": lambda path: _delimited(path, ","),
-        ".tsv": lambda path: _delimited(path, "\t"),
+        ".jsonl": lambda path: _json_lines(path, notes),
+        ".ndjson": lambda path: _json_lines(path, notes),
+        ".json": lambda path: _json_list(path, notes),
+        ".csv": lambda path: _delimited(path, ",", notes),
+        ".tsv": lambda path: _delimited(path, "\t", notes),
         ".parquet": lambda path: pl.read_parquet(path, hive_partitioning=False, memory_map=False),
         ".arrow": _arrow,
     }
@@ -108,19 +112,28 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:_CHARACTERS_SHOWN]
 
 
-def _json_lines(path: Path) -> pl.DataFrame:
+def _decoded(path: Path, notes: list[str]) -> str:
+    """The text of a file; that it is not UTF-8 is said, for a guessed encoding may be wrong."""
+    data = path.read_bytes()
+    encoding = detect(data)
+    if encoding.replace("_", "-") not in ("utf-8", "utf-8-sig", "ascii"):
+        notes.append(f"{path.name} is not UTF-8: read as {encoding}.")
+    return decode(data)
+
+
+def _json_lines(path: Path, notes: list[str]) -> pl.DataFrame:
     if not path.stat().st_size:
         return pl.DataFrame()
     try:
         return pl.read_ndjson(path, infer_schema_length=None)
     except polars.exceptions.PolarsError:
-        return _parsed(list(_objects(path)))
+        return _parsed(list(_objects(path, notes)))
 
 
-def _objects(path: Path) -> list[dict[str, Any]]:
+def _objects(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """The objects of a file that polars refused, or where it is broken."""
     found = []
-    for number, line in enumerate(decode(path.read_bytes()).split("\n"), 1):
+    for number, line in enumerate(_decoded(path, notes).split("\n"), 1):
         if not line.strip():
             continue
         place = f"{path.name} line {number}"
@@ -136,11 +149,11 @@ def _objects(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _json_list(path: Path) -> pl.DataFrame:
+def _json_list(path: Path, notes: list[str]) -> pl.DataFrame:
     try:
-        value = json.loads(decode(path.read_bytes()))
+        value = json.loads(_decoded(path, notes))
     except (ValueError, RecursionError):
-        return _json_lines(path)
+        return _json_lines(path, notes)
     if isinstance(value, dict):
         lists = [item for item in value.values() if isinstance(item, list) and item and isinstance(item[0], dict)]
         value = lists[0] if len(lists) == 1 else [value]
@@ -172,7 +185,7 @@ def _as_text(value: Any) -> str | None:
     return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _delimited(path: Path, separator: str) -> pl.DataFrame:
+def _delimited(path: Path, separator: str, notes: list[str]) -> pl.DataFrame:
     """All values as text. A quotation mark in a TSV file is a character like any other, as in BEIR's."""
     quote = '"' if separator == "," else None
     with path.open("rb") as handle:
@@ -184,7 +197,7 @@ def _delimited(path: Path, separator: str) -> pl.DataFrame:
     except polars.exceptions.ComputeError as error:
         if "utf-8" not in str(error).lower():
             raise
-        text = decode(path.read_bytes()).encode()
+        text = _decoded(path, notes).encode()
         return pl.read_csv(text, separator=separator, quote_char=quote, infer_schema=False)
 
 

@@ -13,6 +13,8 @@ from curate.audit.texts import Dataset
 from schemas.audit import KINDS, ORDER, AuditReport, DatasetFinding, Finding, Sample
 
 SAMPLES = 5
+RARE = 0.01
+"""Share of the rows below which a kind is told of after those that are more frequent, however bad it is."""
 _CHARACTERS_SHOWN = 80
 
 
@@ -116,7 +118,9 @@ def _counted(dataset: Dataset, found: pl.DataFrame) -> list[Finding]:
                 samples=tuple(_sample(dataset, row, anchors) for row in some.head(SAMPLES).iter_rows(named=True)),
             )
         )
-    return sorted(result, key=lambda item: (item.level == "note", ORDER.index(item.group), -item.rows, item.kind))
+    return sorted(
+        result, key=lambda item: (item.level == "note", item.share < RARE, ORDER.index(item.group), -item.rows, item.kind)
+    )
 
 
 def _sample(dataset: Dataset, row: dict[str, object], anchors: dict[int, int]) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -101,8 +102,12 @@ def _keys(texts: pl.Series) -> pl.Series:
 def _as_texts(values: pl.Series) -> pl.Series:
     """Texts, or lists of texts."""
     if isinstance(values.dtype, pl.List | pl.Array):
-        inner = pl.List(pl.String)
-        return values.cast(inner) if _is_plain(values.dtype.inner) else values.list.eval(pl.element().struct.json_encode())
+        if _is_plain(values.dtype.inner):
+            return values.cast(pl.List(pl.String))
+        encoded = [
+            None if items is None else [json.dumps(item, ensure_ascii=False, default=str) for item in items] for items in values
+        ]
+        return pl.Series(encoded, dtype=pl.List(pl.String))
     if isinstance(values.dtype, pl.Struct):
         return values.struct.json_encode()
     return values.cast(pl.String)
