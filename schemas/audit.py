@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "negative_above_positive": ("false_negatives", "a negative fits the anchor clearly better than the positive"),
     "anchor_in_other_split": ("leakage", "the anchor stands in another split too"),
     "passage_in_other_split": ("leakage", "the positive stands in another split too"),
+    "pair_in_other_split": ("leakage", "the same two texts stand in another split too"),
     "anchor_in_benchmark": ("leakage", "the anchor stands in a benchmark file"),
     "passage_in_benchmark": ("leakage", "a passage stands in a benchmark file, or holds a query of it"),
     "unknown_label": ("labels", "a label or score that is none"),

@@ -61,7 +61,8 @@ def audit(wanted: Wanted, engine: Engine, *, embed: Embed | None = None, step: C
         ) from error
     step("shape and form")
     found = shape(dataset)
-    found += [*too_short(dataset, pl.concat(found)), *verbatim(dataset), *unknown(dataset)]
+    damaged = pl.concat(found)
+    found += [*too_short(dataset, damaged), *verbatim(dataset), *unknown(dataset)]
     found += malformed(dataset, engine)
     step("near copies")
     copies = near_copies(dataset, engine)
@@ -73,7 +74,7 @@ def audit(wanted: Wanted, engine: Engine, *, embed: Embed | None = None, step: C
     found += [*between_splits(dataset, copies, engine), *against_benchmarks(dataset, wanted.benchmarks)]
     step("languages")
     foreign, about = languages(dataset, engine)
-    found += foreign
+    found += [some.join(damaged, on="row", how="anti", maintain_order="left") for some in foreign]
     if embed is not None:
         step("model")
         found += by_model(dataset, embed)

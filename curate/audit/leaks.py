@@ -8,7 +8,7 @@ import polars as pl
 
 from curate.audit.findings import findings
 from curate.audit.nearness import NEAR, SAME_QUESTION, in_blocks, meaning_keys
-from curate.audit.texts import MEASURED, Dataset
+from curate.audit.texts import MEASURED, SEED, Dataset
 from curate.filter.decontaminate import Benchmark, Bounds
 from curate.filter.decontaminate.files import read_lines
 from curate.filter.decontaminate.rows import matches_in_passages
@@ -24,35 +24,47 @@ def between_splits(dataset: Dataset, copies: pl.DataFrame, engine: Engine) -> li
     """Leaks from split to split, exact and near; nothing in a dataset of one split."""
     if dataset.values["split"].n_unique() < 2:
         return []
-    # Words are shared by what measures likeness: a premise stands in three rows, and none of them is the answer to another.
-    roles = ("anchor",) if dataset.kind not in MEASURED else ()
     rows = dataset.values.select("row", "split", "place")
-    found = []
-    if roles:
-        anchors = dataset.side("anchor").join(rows, on="row", maintain_order="left")
-        exact = _crossing(anchors, "key")
-        found.append(findings(exact, "anchor_in_other_split", pl.format("the same anchor in {} ({})", "other_split", "other")))
-        numbers = anchors["text"].unique(maintain_order=True)
-        meant = in_blocks(meaning_keys, dataset.texts["text"].gather(numbers), engine)
-        known = pl.DataFrame({"text": numbers, "meaning": meant}, schema_overrides={"text": pl.UInt32})
-        left = anchors.join(known, on="text", maintain_order="left").join(
-            exact.select("row"), on="row", how="anti", maintain_order="left"
-        )
-        every = anchors.join(known, on="text", maintain_order="left")
-        near = _crossing(every, "meaning").join(left.select("row"), on="row", how="semi", maintain_order="left")
-        found.append(
-            findings(near, "anchor_in_other_split", pl.format("nearly the same anchor in {} ({})", "other_split", "other"))
-        )
-    passages = (
-        dataset.side("positive", "passage")
-        .join(rows, on="row", maintain_order="left")
-        .join(copies, on="key", how="left", maintain_order="left")
+    if dataset.kind in MEASURED:
+        return [_same_pairs(dataset, rows)]
+    return [*_anchors(dataset, rows, engine), *_passages(dataset, rows, copies)]
+
+
+def _anchors(dataset: Dataset, rows: pl.DataFrame, engine: Engine) -> list[pl.DataFrame]:
+    anchors = dataset.side("anchor").join(rows, on="row", maintain_order="left")
+    exact = _crossing(anchors, "key")
+    numbers = anchors["text"].unique(maintain_order=True)
+    meant = in_blocks(meaning_keys, dataset.texts["text"].gather(numbers), engine)
+    known = pl.DataFrame({"text": numbers, "meaning": meant}, schema_overrides={"text": pl.UInt32})
+    near = _crossing(anchors.join(known, on="text", maintain_order="left"), "meaning")
+    return _told("anchor", exact, near)
+
+
+def _passages(dataset: Dataset, rows: pl.DataFrame, copies: pl.DataFrame) -> list[pl.DataFrame]:
+    positives = dataset.side("positive", "passage").join(rows, on="row", maintain_order="left")
+    positives = positives.join(copies, on="key", how="left", maintain_order="left")
+    return _told("passage", _crossing(positives, "key"), _crossing(positives, "copy_of"))
+
+
+def _told(what: str, exact: pl.DataFrame, near: pl.DataFrame) -> list[pl.DataFrame]:
+    near = near.join(exact.select("row"), on="row", how="anti", maintain_order="left")
+    kind = f"{what}_in_other_split"
+    return [
+        findings(exact, kind, pl.format(f"the same {what} in {{}} ({{}})", "other_split", "other")),
+        findings(near, kind, pl.format(f"nearly the same {what} in {{}} ({{}})", "other_split", "other")),
+    ]
+
+
+def _same_pairs(dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+    """A sentence may stand in many rows of what measures likeness; two together, in either order, are one question asked again."""
+    one = dataset.side("anchor").select("row", one="key").join(rows, on="row", maintain_order="left")
+    pairs = one.join(dataset.side("passage").select("row", two="key"), on="row", how="inner", maintain_order="left")
+    pairs = pairs.with_columns(
+        pair=pl.struct(pl.min_horizontal("one", "two"), pl.max_horizontal("one", "two").alias("other_text")).hash(SEED)
     )
-    exact = _crossing(passages, "key")
-    found.append(findings(exact, "passage_in_other_split", pl.format("the same passage in {} ({})", "other_split", "other")))
-    near = _crossing(passages, "copy_of").join(exact.select("row"), on="row", how="anti", maintain_order="left")
-    found.append(findings(near, "passage_in_other_split", pl.format("a near copy in {} ({})", "other_split", "other")))
-    return found
+    return findings(
+        _crossing(pairs, "pair"), "pair_in_other_split", pl.format("the same two texts in {} ({})", "other_split", "other")
+    )
 
 
 def _crossing(sides: pl.DataFrame, by: str) -> pl.DataFrame:

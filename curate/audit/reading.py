@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -196,9 +197,26 @@ def _delimited(path: Path, separator: str, notes: list[str]) -> pl.DataFrame:
         return pl.read_csv(path, separator=separator, quote_char=quote, infer_schema=False, truncate_ragged_lines=False)
     except polars.exceptions.ComputeError as error:
         if "utf-8" not in str(error).lower():
+            _name_ragged(path, separator, quote)
             raise
         text = _decoded(path, notes).encode()
         return pl.read_csv(text, separator=separator, quote_char=quote, infer_schema=False)
+
+
+def _name_ragged(path: Path, separator: str, quote: str | None) -> None:
+    """Raise InputError for the first row with more fields than the header."""
+    quoting: Any = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    csv.field_size_limit(2**31 - 1)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
+        reader = csv.reader(handle, delimiter=separator, quoting=quoting)
+        width = len(next(reader, []))
+        for number, fields in enumerate(reader, 1):
+            if len(fields) > width:
+                raise InputError(
+                    f"{len(fields)} fields where the header has {width}",
+                    where=f"{path.name} row {number} (line {reader.line_num})",
+                    next_step="put quotes around texts that hold the separator, or save the rows as JSONL",
+                )
 
 
 def _arrow(path: Path) -> pl.DataFrame:

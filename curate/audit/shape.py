@@ -13,8 +13,11 @@ _ONE = r"^\s*[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]\s*$"
 _APART = r"^\s*(?:[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}][,|]?\s+){8,}\S?\s*$|^\s*\[(?:\s*['\"].['\"]\s*,){2,}"
 _LIST = r"^\s*\[\s*(?:'.*'|\".*\")\s*,?\s*\]\s*$|^\s*\[\s*\]\s*$|^\s*\(\s*(?:'.*'|\".*\")\s*,?\s*\)\s*$|^\s*\[\s*(?:'|\")[\s\S]*(?:'|\")\s*\]\s*$"
 _CONTROL = r"[\x00-\x08\x0B\x0E-\x1F\x7F]"
-# UTF-8 read as Windows-1252 or Latin-1; a replacement character.
-_DAMAGE = r"Ã[\u0080-\u00BF\u0152\u0153\u0160\u0161\u0178\u017D\u017E\u0192\u02C6\u02DC\u2013-\u203A\u20AC\u2122]|â€|Â[\u00A0-\u00BF]|ï»¿|ï¿½|\uFFFD"
+# UTF-8 read as Windows-1252, Latin-1 or Mac Roman (also Cyrillic); a replacement character.
+_DAMAGE = (
+    r"Ã[\u0080-\u00BF\u0152\u0153\u0160\u0161\u0178\u017D\u017E\u0192\u02C6\u02DC\u2013-\u203A\u20AC\u2122]|â€|â[\u0080-\u009F]|Â[\u00A0-\u00BF]"
+    r"|(?:[ÐÑ][\u0080-\u00BF]){2}|ï»¿|ï¿½|‚Ä|√[©®ß∂º≥≠†]|\uFFFD"
+)
 _PATTERNS = {
     "list_for_text": (_LIST, "looks like a list written as text: {}"),
     "single_characters": (f"{_ONE}|{_APART}", "single characters: {}"),

@@ -152,11 +152,32 @@ def test_leaks_flag_the_row_of_training(tmp_path: Path) -> None:
     assert found.report.splits == {"train": 8, "dev": 4}
     assert [entry for entry in told(found) if KINDS[entry[1]][0] == "leakage"] == [
         (1, "anchor_in_other_split", "the same anchor in dev (validation.jsonl row 2)"),
-        (1, "passage_in_other_split", "a near copy in dev (validation.jsonl row 3)"),
+        (1, "passage_in_other_split", "nearly the same passage in dev (validation.jsonl row 3)"),
         (3, "anchor_in_other_split", "nearly the same anchor in dev (validation.jsonl row 4)"),
     ]
     assert found.flagged["audit_place"].to_list() == ["train.jsonl row 1", "train.jsonl row 3"]
     assert found.clean["split"].to_list() == ["train"] * 6 + ["dev"] * 4
+
+
+def test_of_sentence_pairs_only_a_whole_pair_leaks(tmp_path: Path) -> None:
+    one, two, three = (passage for _, passage in FACTS[:3])
+    pairs = [(one, two, "train"), (one, three, "train"), (two, one, "test"), (two, three, "test")]
+    rows = [{"sentence1": first, "sentence2": second, "score": 0.5, "split": split} for first, second, split in pairs]
+    assert told(run(write(tmp_path, rows))) == [(1, "pair_in_other_split", "the same two texts in test (row 3)")]
+
+
+@pytest.mark.parametrize(
+    "text", ["cafÃ©", "itâ€™s", "itâ\u0080\u0099s", "5Â°", "ÐŸÑ€Ð¸Ð²", "it‚Äôs", "caf√©", "ï»¿a", "it\ufffds"]
+)
+def test_text_that_was_decoded_wrongly_is_known(tmp_path: Path, text: str) -> None:
+    assert told(run(write(tmp_path, spoilt(6, positive=f"{FACTS[5][1]} {text}")))) == plain(
+        "encoding_damage", 6, f"positive holds {text}"
+    )
+
+
+@pytest.mark.parametrize("text", ["Âge, Ânesse", "São Paulo", "naïve façade", "âme", "√2", "ÃO", "„Ärger“", "Ñandú, Ðuro"])
+def test_accents_are_no_damage(tmp_path: Path, text: str) -> None:
+    assert told(run(write(tmp_path, spoilt(6, positive=f"{FACTS[5][1]} {text}")))) == []
 
 
 def test_rows_of_a_benchmark_are_named_with_its_row(tmp_path: Path) -> None:

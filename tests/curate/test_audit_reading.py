@@ -131,7 +131,7 @@ BAD: list[tuple[str, str, tuple[str, ...], str]] = [
     ("rows.jsonl", '{"anchor": "a", "positive": "b"}\n[1, 2]\n', (), "rows.jsonl line 2: not a JSON object but list"),
     ("rows.jsonl", "", (), "rows.jsonl: holds no columns"),
     ("rows.csv", "anchor,positive\n", (), "rows.csv: holds no rows"),
-    ("rows.csv", "anchor,positive\na,b,c\n", (), "rows.csv: cannot be read: found more fields than defined in 'Schema'"),
+    ("rows.csv", "anchor,positive\na,b\na,b,c\n", (), "rows.csv row 2 (line 3): 3 fields where the header has 2"),
     ("rows.parquet", "no parquet", (), "rows.parquet: cannot be read"),
     ("rows.arrow", "no arrow", (), "rows.arrow: cannot be read"),
     ("rows.txt", "anchor", (), "cannot tell what kind of file this is"),
