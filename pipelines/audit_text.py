@@ -9,7 +9,7 @@ from pipelines.audit import CLEAN, FLAGGED
 from pipelines.console import printable
 from schemas.audit import AuditReport, Finding
 
-_WIDTH = 110
+_WIDTH = 120
 _MOST = 18
 """Kinds that are shown: with the lines around them they fill a screen."""
 
@@ -31,7 +31,7 @@ def _lines(report: AuditReport, out: Path) -> Iterator[str]:
         yield f"! {about.kind}: {about.detail}"
     if report.findings:
         yield ""
-        yield f"{'kind':<25}{'rows':>9} {'share':>7}  example"
+        yield f"{'kind':<30}{'rows':>9} {'share':>7}  example"
     for finding in report.findings[:_MOST]:
         yield _cut(_finding(finding), _WIDTH)
     if len(report.findings) > _MOST:
@@ -46,7 +46,7 @@ def _finding(finding: Finding) -> str:
     name = f"{finding.kind}{' (note)' if finding.level == 'note' else ''}"
     sample = finding.samples[0]
     share = f"{finding.share:.1%}" if finding.share >= 0.001 else "<0.1%"
-    return f"{name:<25}{finding.rows:>9,} {share:>7}  {sample.place}: {sample.detail} | {sample.text}"
+    return f"{name:<30}{finding.rows:>9,} {share:>7}  {sample.place}: {sample.detail} | {sample.text}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -52,12 +52,13 @@ def audit(
     from pipelines.audit import check_limits, parse_limits, run_audit
     from pipelines.audit_text import audit_lines
     from pipelines.console import StepConsole
+    from pipelines.exits import stopped_at_once
 
     limits = parse_limits(fail_on) if fail_on else []
     wanted = Wanted(
         dataset, tuple(options["columns"] or ()), tuple(map(str, options["benchmarks"] or ())), _name(options["model"])
     )
-    with StepConsole() as console:
+    with stopped_at_once(), StepConsole() as console:
         found = run_audit(wanted, out, workers=workers or min(4, cpu_count() or 1), step=lambda name: console.step(name, 0, None))
     click.echo(to_json(found.report), nl=False) if as_json else click.echo("\n".join(audit_lines(found.report, out)))
     check_limits(found, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def test_the_summary_says_what_to_fix_first_and_fits_a_screen(tmp_path: Path) ->
         ["single_characters", "1", "8.3%", "row"],
         ["exact_duplicate", "1", "8.3%", "row"],
     ]
-    assert len(lines) <= 24 and max(map(len, lines[2:-1])) <= 110
+    assert len(lines) <= 24 and max(map(len, lines[2:-1])) <= 120
     assert "\x1b" not in done.stdout
 
 
@@ -184,3 +185,12 @@ def test_an_audit_imports_no_torch(tmp_path: Path) -> None:
     code = f"import sys; from pipelines.cli import main; main(['audit', {str(path)!r}, '--out', {str(tmp_path / 'out')!r}, '--workers', '1'], standalone_mode=False); print([n for n in ('torch', 'datasets', 'openai') if n in sys.modules])"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_example_of_the_manual_prints_what_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    rows, output = (re.findall(f"```{kind}\n(.*?)```", page, re.S)[0] for kind in ("jsonl", "text"))
+    (tmp_path / "pairs.jsonl").write_text(rows, encoding="utf-8")
+    done = CliRunner().invoke(main, ["audit", str(tmp_path / "pairs.jsonl"), "--out", str(tmp_path / "audit")])
+    assert done.exit_code == 0
+    assert done.stdout.replace(f"{tmp_path}/", "") == output
