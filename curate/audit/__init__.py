@@ -18,7 +18,7 @@ from curate.audit.form import malformed, too_short, verbatim
 from curate.audit.labels import spread, unknown
 from curate.audit.language import languages
 from curate.audit.leaks import against_benchmarks, between_splits
-from curate.audit.nearness import near_copies
+from curate.audit.nearness import meanings, near_copies
 from curate.audit.negatives import above_positives, copies_of_positives, hold_answers
 from curate.audit.reading import read_dataset
 from curate.audit.repeats import contradictions, duplicates
@@ -66,12 +66,14 @@ def audit(wanted: Wanted, engine: Engine, *, embed: Embed | None = None, step: C
     found += malformed(dataset, engine)
     step("near copies")
     copies = near_copies(dataset, engine)
-    found += [*duplicates(dataset, copies, engine), *contradictions(dataset, copies)]
+    meant = meanings(dataset, engine)
+    repeated = duplicates(dataset, copies, meant, engine)
+    found += [*repeated, *contradictions(dataset, copies, pl.concat(repeated))]
     step("negatives")
     same = copies_of_positives(dataset, copies)
     found += [*same, *hold_answers(dataset, pl.concat(same)), *above_positives(dataset, engine)]
     step("leaks")
-    found += [*between_splits(dataset, copies, engine), *against_benchmarks(dataset, wanted.benchmarks)]
+    found += [*between_splits(dataset, copies, meant), *against_benchmarks(dataset, wanted.benchmarks)]
     step("languages")
     foreign, about = languages(dataset, engine)
     found += [some.join(damaged, on="row", how="anti", maintain_order="left") for some in foreign]

@@ -7,36 +7,32 @@ from collections.abc import Sequence
 import polars as pl
 
 from curate.audit.findings import findings
-from curate.audit.nearness import NEAR, SAME_QUESTION, in_blocks, meaning_keys
+from curate.audit.nearness import NEAR, SAME_QUESTION
 from curate.audit.texts import MEASURED, SEED, Dataset
 from curate.filter.decontaminate import Benchmark, Bounds
 from curate.filter.decontaminate.files import read_lines
 from curate.filter.decontaminate.rows import matches_in_passages
 from curate.filter.decontaminate.runs import templates_of
-from curate.stage import Engine
 
 _AT_ONCE = 20_000
 _RANKS = {"train": 0, "dev": 2, "test": 3}
 """The row of the lower split is flagged: to mend a leak, rows leave training and the evaluation stays what it was."""
 
 
-def between_splits(dataset: Dataset, copies: pl.DataFrame, engine: Engine) -> list[pl.DataFrame]:
+def between_splits(dataset: Dataset, copies: pl.DataFrame, meant: pl.DataFrame) -> list[pl.DataFrame]:
     """Leaks from split to split, exact and near; nothing in a dataset of one split."""
     if dataset.values["split"].n_unique() < 2:
         return []
     rows = dataset.values.select("row", "split", "place")
     if dataset.kind in MEASURED:
         return [_same_pairs(dataset, rows)]
-    return [*_anchors(dataset, rows, engine), *_passages(dataset, rows, copies)]
+    return [*_anchors(dataset, rows, meant), *_passages(dataset, rows, copies)]
 
 
-def _anchors(dataset: Dataset, rows: pl.DataFrame, engine: Engine) -> list[pl.DataFrame]:
+def _anchors(dataset: Dataset, rows: pl.DataFrame, meant: pl.DataFrame) -> list[pl.DataFrame]:
     anchors = dataset.side("anchor").join(rows, on="row", maintain_order="left")
     exact = _crossing(anchors, "key")
-    numbers = anchors["text"].unique(maintain_order=True)
-    meant = in_blocks(meaning_keys, dataset.texts["text"].gather(numbers), engine)
-    known = pl.DataFrame({"text": numbers, "meaning": meant}, schema_overrides={"text": pl.UInt32})
-    near = _crossing(anchors.join(known, on="text", maintain_order="left"), "meaning")
+    near = _crossing(anchors.join(meant, on="text", maintain_order="left"), "meaning")
     return _told("anchor", exact, near)
 
 

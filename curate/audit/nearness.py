@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.audit.texts import Dataset
+from curate.audit.texts import SEED, Dataset
 from curate.filter.likeness import likeness, same_question
 from curate.near import Nearness, Signatures, Signed, clusters, jaccard, sign_all
 from curate.stage import Engine
@@ -16,11 +16,17 @@ from schemas.settings import DeduplicateSettings, FilterSettings
 
 NEAR = Nearness(DeduplicateSettings().chunk_threshold, DeduplicateSettings().shingle)
 SAME_QUESTION = FilterSettings().duplicate_threshold
+SAME_ROW = Nearness(0.6, 3)
+"""Of passages of rows with the same anchor: two words changed in a text of thirty."""
+Alike = tuple[int, int, int, float]
+"""Group, place in it, place of an earlier text that it is like, and how much."""
 _AT_ONCE = 2000
 _NAMING = frozenset("main primary key common typical".split())
 """Light words that may be part of a name (primary myelofibrosis); "please" and "exactly" never are."""
 # Beyond that many anchors of one passage, only so many earlier ones are looked at.
 _COMPARED = 64
+_LONG = 30
+"""Words: longer anchors are not turned."""
 
 
 def near_copies(dataset: Dataset, engine: Engine) -> pl.DataFrame:
@@ -67,12 +73,12 @@ def _signed(block: tuple[int, Sequence[str]]) -> Signed:
     return sign_all([(f"{start + n:08x}", text) for n, text in enumerate(texts)], [()] * len(texts), NEAR)
 
 
-def same_anchors(groups: Sequence[Sequence[str]], engine: Engine) -> Iterator[tuple[int, int, int, float]]:
-    """(group, place, place of an earlier text that asks the same, how alike) for texts of each group."""
+def compare(
+    function: Callable[[Sequence[Sequence[str]]], list[Alike]], groups: Sequence[Sequence[str]], engine: Engine
+) -> Iterator[Alike]:
+    """`alike_anchors` or `alike_passages` for many groups."""
     blocks = list(_blocks(groups))
-    for start, found in zip(
-        (start for start, _ in blocks), engine.map(alike_in_groups, (block for _, block in blocks)), strict=True
-    ):
+    for start, found in zip((start for start, _ in blocks), engine.map(function, (block for _, block in blocks)), strict=True):
         yield from ((start + group, place, other, similarity) for group, place, other, similarity in found)
 
 
@@ -89,7 +95,7 @@ def _blocks(groups: Sequence[Sequence[str]]) -> Iterator[tuple[int, list[Sequenc
         yield start, block
 
 
-def alike_in_groups(groups: Sequence[Sequence[str]]) -> list[tuple[int, int, int, float]]:
+def alike_anchors(groups: Sequence[Sequence[str]]) -> list[Alike]:
     """Of each text the first earlier one of its group that is the same question, or shares most of its word shingles."""
     found = []
     for number, group in enumerate(groups):
@@ -106,24 +112,38 @@ def alike_in_groups(groups: Sequence[Sequence[str]]) -> list[tuple[int, int, int
     return found
 
 
+def meanings(dataset: Dataset, engine: Engine) -> pl.DataFrame:
+    """text, meaning (UInt64) of the anchors: equal for those that ask the same with the same content words."""
+    numbers = dataset.side("anchor")["text"].unique(maintain_order=True)
+    texts = dataset.texts["text"].gather(numbers)
+    blocks = (texts[start : start + _AT_ONCE].to_list() for start in range(0, len(texts), _AT_ONCE))
+    found = [key for block in engine.map(meaning_keys, blocks) for key in block]
+    return pl.DataFrame({"text": numbers, "meaning": pl.Series(found, dtype=pl.String).hash(SEED)})
+
+
 def meaning_keys(texts: Sequence[str]) -> list[str]:
-    """A text for each anchor that is equal for those that ask the same with the same content words (as between people's own questions)."""
+    """A text for each anchor that is equal for those that ask the same (as `same_question` is strict with people's own questions)."""
     return [_meaning(text) for text in texts]
 
 
 def _meaning(text: str) -> str:
     found = likeness(text)
-    return "\x1f".join(
-        (
-            " ".join(found.manner),
-            " ".join(sorted(set(found.content))),
-            " ".join(sorted(found.light & _NAMING)),
-            str(found.directions),
-        )
-    )
+    content = list(dict.fromkeys(found.content))
+    # A clause moved to the front leaves a question what it is, another order does not.
+    turned = min(content[n:] + content[:n] for n in range(max(1, len(content)))) if len(content) < _LONG else content
+    return "\x1f".join((" ".join(found.manner), " ".join(turned), " ".join(sorted(found.light & _NAMING)), str(found.directions)))
 
 
-def in_blocks(function: Callable[[Sequence[str]], list[str]], texts: pl.Series, engine: Engine) -> list[str]:
-    """`function` over many texts."""
-    blocks = (texts[start : start + _AT_ONCE].to_list() for start in range(0, len(texts), _AT_ONCE))
-    return [value for block in engine.map(function, blocks) for value in block]
+def alike_passages(groups: Sequence[Sequence[str]]) -> list[Alike]:
+    """Of each text of a group the first earlier one that shares most of its runs of three words.
+
+    Rows with the same anchor may differ more in their passages than others and still say the same.
+    """
+    found = []
+    for number, group in enumerate(groups):
+        for place in range(1, len(group)):
+            alike = ((other, jaccard(group[place], group[other], SAME_ROW.shingle)) for other in range(min(place, _COMPARED)))
+            first = next(((other, similarity) for other, similarity in alike if similarity >= SAME_ROW.threshold), None)
+            if first is not None:
+                found.append((number, place, *first))
+    return found

@@ -7,9 +7,11 @@ import numpy.typing as npt
 import polars as pl
 
 from curate.audit.findings import findings, spoken
+from curate.audit.nearness import SAME_ROW
 from curate.audit.texts import Dataset, bare
 from curate.bm25 import Index, build_numbered, number_texts
 from curate.mine.guards import MIN_ANSWER_CHARACTERS, MIN_ANSWER_WORDS
+from curate.near import jaccard
 from curate.stage import Engine
 
 _AT_ONCE = 2000
@@ -22,6 +24,8 @@ sound rows whose negative is the best other paragraph for BM25.
 """
 _COMPARABLE = 0.3
 """A positive much shorter than the negative (an answer in two words) scores less whatever it says."""
+_END = 24
+"""Characters."""
 _SHORT_ANSWER = 8
 """Words: a positive of so few is an answer, which a negative must not hold."""
 
@@ -53,7 +57,30 @@ def copies_of_positives(dataset: Dataset, copies: pl.DataFrame) -> list[pl.DataF
     )
     where = pl.when(pl.col("other") == pl.col("place")).then(pl.lit("the same row")).otherwise("other")
     found.append(findings(alike, "negative_near_positive", pl.format("{} is a near copy of the positive of {}", side, where)))
+    left = negatives.join(alike.select("row"), on="row", how="anti", maintain_order="left")
+    edited = _edited(dataset.texts["text"], left, positives)
+    found.append(findings(edited, "negative_near_positive", pl.format("{} is nearly the positive of the same row", side)))
     return found
+
+
+def _edited(texts: pl.Series, negatives: pl.DataFrame, positives: pl.DataFrame) -> pl.DataFrame:
+    """Negatives that are their own row's positive with a few words changed: of those that begin or end alike, those that share most runs of words."""
+    pairs = negatives.join(positives.select("row", "key", positive="text"), on="row", how="inner", maintain_order="left")
+    pairs = pairs.filter(pl.col("key") != pl.col("key_right"))
+    found = []
+    for start in range(0, pairs.height, 50_000):
+        some = pairs[start : start + 50_000]
+        read = some.with_columns(one=texts.gather(some["text"]), other=texts.gather(some["positive"]))
+        ends = [
+            pl.col("one").str.head(_END) == pl.col("other").str.head(_END),
+            pl.col("one").str.tail(_END) == pl.col("other").str.tail(_END),
+        ]
+        likely = read.filter(pl.any_horizontal(ends))
+        close = [
+            jaccard(one, other, SAME_ROW.shingle) >= SAME_ROW.threshold for one, other in likely.select("one", "other").rows()
+        ]
+        found.append(likely.filter(pl.Series(close, dtype=pl.Boolean)))
+    return pl.concat(found) if found else pairs
 
 
 def hold_answers(dataset: Dataset, already: pl.DataFrame) -> list[pl.DataFrame]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from curate.audit.findings import findings
-from curate.audit.nearness import same_anchors
+from curate.audit.nearness import alike_anchors, alike_passages, compare
 from curate.audit.texts import MEASURED, SEED, Dataset
 from curate.stage import Engine
 
@@ -13,9 +13,9 @@ _SCORES_APART = 0.25
 """Share of the range of scores from which two scores of the same texts contradict each other (one of the four steps of a 0–4 scale)."""
 
 
-def duplicates(dataset: Dataset, copies: pl.DataFrame, engine: Engine) -> list[pl.DataFrame]:
+def duplicates(dataset: Dataset, copies: pl.DataFrame, meant: pl.DataFrame, engine: Engine) -> list[pl.DataFrame]:
     """All rows but the first of those that are equal, or near copies, within a split."""
-    rows = _signatures(dataset, copies)
+    rows = _signatures(dataset, copies).join(meant, on="text", how="left", maintain_order="left")
     same = ["split", "label", "anchor", "exact"]
     first = pl.col("place").first().over(same)
     again = rows.with_columns(first=first, nth=pl.int_range(pl.len()).over(same)).filter(pl.col("nth") > 0)
@@ -30,6 +30,9 @@ def _signatures(dataset: Dataset, copies: pl.DataFrame) -> pl.DataFrame:
     marked = others.group_by("row").agg(
         exact=pl.struct("role", "key").hash(SEED).sum(),
         near=pl.struct("role", "copy_of").hash(SEED).sum(),
+        against=pl.struct("role", "copy_of").hash(SEED).filter(pl.col("role") == "negative").sum(),
+        passage=pl.col("text").filter(pl.col("role") != "negative").first(),
+        passages=(pl.col("role") != "negative").sum(),
         similarity=pl.col("similarity").min(),
     )
     anchors = dataset.side("anchor").select("row", "text", anchor="key")
@@ -39,37 +42,53 @@ def _signatures(dataset: Dataset, copies: pl.DataFrame) -> pl.DataFrame:
 
 
 def _near(dataset: Dataset, rows: pl.DataFrame, engine: Engine) -> pl.DataFrame:
-    """Rows whose passages are all near copies of another row's, and whose anchor asks the same."""
-    same = ["split", "label", "near"]
-    several = rows.filter(pl.len().over(same) > 1).with_columns(group=pl.struct(same).rank("dense"))
-    groups = several.group_by("group", maintain_order=True).agg("row", "text", "place", "anchor", "similarity")
+    """Rows whose passages are all near copies of another row's and whose anchor asks nearly the same; or the other way round."""
     texts = dataset.texts["text"]
     found: list[tuple[int, str, float, float]] = []
-    members = groups.select("row", "place", "similarity").rows()
-    asked = [texts.gather(numbers).to_list() for numbers in groups["text"].to_list()]
-    for group, place, other, similarity in same_anchors(asked, engine):
+    members, asked = _groups(texts, rows, "near", "text")
+    for group, place, other, similarity in compare(alike_anchors, asked, engine):
         numbers, places, alike = members[group]
         found.append((numbers[place], places[other], similarity, min(alike[place], alike[other])))
+    known = pl.Series([row for row, *_ in found], dtype=pl.UInt32)
+    left = rows.filter(~pl.col("row").is_in(known.implode()) & (pl.col("passages") == 1))
+    members, said = _groups(texts, left.with_columns(same=pl.struct("meaning", "against").hash(SEED)), "same", "passage")
+    for group, place, other, similarity in compare(alike_passages, said, engine):
+        numbers, places, _ = members[group]
+        found.append((numbers[place], places[other], 1.0, similarity))
     frame = pl.DataFrame(
         found, schema={"row": pl.UInt32, "other": pl.String, "anchors": pl.Float64, "passages": pl.Float64}, orient="row"
     )
-    said = pl.format("like {}: anchors {}, passages {}", "other", pl.col("anchors").round(2), pl.col("passages").round(2))
-    return findings(frame.sort("row"), "near_duplicate", said)
+    detail = pl.format("like {}: anchors {}, passages {}", "other", pl.col("anchors").round(2), pl.col("passages").round(2))
+    return findings(frame.sort("row"), "near_duplicate", detail)
 
 
-def contradictions(dataset: Dataset, copies: pl.DataFrame) -> list[pl.DataFrame]:
-    """One anchor with several positives; one text positive here and negative there; one pair of texts with several labels."""
+def _groups(
+    texts: pl.Series, rows: pl.DataFrame, by: str, text: str
+) -> tuple[list[tuple[list[int], list[str], list[float]]], list[list[str]]]:
+    """Rows, places and similarities of rows of a split that are equal in a column, and a text of each."""
+    same = ["split", "label", by]
+    several = rows.filter(pl.len().over(same) > 1).with_columns(group=pl.struct(same).rank("dense"))
+    groups = several.group_by("group", maintain_order=True).agg("row", "place", "similarity", text)
+    return groups.select("row", "place", "similarity").rows(), [texts.gather(some).to_list() for some in groups[text].to_list()]
+
+
+def contradictions(dataset: Dataset, copies: pl.DataFrame, repeated: pl.DataFrame) -> list[pl.DataFrame]:
+    """One anchor with several positives; one text positive here and negative there; one pair of texts with several labels.
+
+    Rows that only repeat another (`repeated`) say nothing new of their anchor.
+    """
     if dataset.kind in MEASURED:
         return [_other_labels(dataset)]
-    found = [_ambiguous(dataset, copies)]
+    found = [_ambiguous(dataset, copies, repeated)]
     return [*found, _other_labels(dataset)] if dataset.kind == "labeled" else [*found, *_both(dataset)]
 
 
-def _ambiguous(dataset: Dataset, copies: pl.DataFrame) -> pl.DataFrame:
+def _ambiguous(dataset: Dataset, copies: pl.DataFrame, repeated: pl.DataFrame) -> pl.DataFrame:
     """Different positives in different rows of a split; several in one row are meant so."""
     anchors = dataset.side("anchor").select("row", anchor="key")
     sides = (
         dataset.side("positive")
+        .join(repeated.select("row"), on="row", how="anti", maintain_order="left")
         .join(copies, on="key", how="left", maintain_order="left")
         .join(anchors, on="row", maintain_order="left")
     )

@@ -56,6 +56,7 @@ ROWS: list[tuple[list[Row], Told]] = [
     (added(sound()[1]), plain("exact_duplicate", 11, "the same as row 2")),
     (added({"anchor": FACTS[1][0].upper(), "positive": FACTS[1][1].replace(",", "")}), plain("exact_duplicate", 11, "the same as row 2")),
     (added({"anchor": f"Please, {FACTS[0][0]}", "positive": NEARLY}), plain("near_duplicate", 11, "like row 1: anchors 1.0, passages 0.85")),
+    (added({"anchor": FACTS[9][0], "positive": FACTS[9][1].replace("raft", "boat")}), plain("near_duplicate", 11, "like row 10: anchors 1.0, passages 0.78")),
     (
         added({"anchor": FACTS[2][0], "positive": FACTS[3][1]}),
         [(3, "ambiguous_anchor", "2 different positives, another in row 11"), (11, "ambiguous_anchor", "2 different positives, another in row 3")],
@@ -85,6 +86,7 @@ SWAPPED = [
 NEGATIVES: list[tuple[list[Row], Told]] = [
     (with_negatives(), []),
     (negative(1, PASSAGE.upper()), plain("negative_equals_positive", 1, "negative 1 is the positive of the same row")),
+    (negative(10, FACTS[9][1].replace("raft", "boat")), plain("negative_near_positive", 10, "negative 1 is nearly the positive of the same row")),
     (negative(1, NEARLY), plain("negative_near_positive", 1, "negative 1 is a near copy of the positive of the same row")),
     (
         [*with_negatives(), {"anchor": FACTS[0][0], "positive": NEARLY, "negative": f"{FACTS[4][1]} {FACTS[5][1]}"}, {"anchor": FACTS[0][0], "positive": FACTS[7][1], "negative": PASSAGE}],
