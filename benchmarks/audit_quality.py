@@ -15,7 +15,7 @@ import argparse
 import json
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,13 @@ Plant = Callable[[Row, Row, random.Random], None]
 """Spoils a row; it may take texts of another, sound row of the same split, which stays as it is."""
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Plant, audit, count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path, required=True)
     for name, default in (("--rows", 1000), ("--planted", 20), ("--seed", 13)):
         parser.add_argument(name, type=int, default=default)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     draw = random.Random(arguments.seed)
     rows = made(arguments.data / "squad", arguments.rows, draw)
     planted = plant(rows, arguments.planted, draw)
@@ -67,7 +67,7 @@ def made(folder: Path, count: int, draw: random.Random) -> list[Row]:
     result = []
     for split, row in chosen:
         others = [other["context"] for other in parts[split] if other["title"] != row["title"]]
-        without = [text for text in draw.sample(others, 60) if row["answer"].lower() not in text.lower()]
+        without = [text for text in draw.sample(others, min(60, len(others))) if row["answer"].lower() not in text.lower()]
         result.append(
             {
                 "anchor": row["question"],

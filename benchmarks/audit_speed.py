@@ -17,6 +17,7 @@ import resource
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from pydoc_data import topics
 
@@ -32,13 +33,13 @@ _BLOCK = 20_000
 _PARTS = "ba be bi bo bu da de di do du ka ke ki ko ku la le li lo lu ma me mi mo mu na ne ni no nu ra re ri ro ru sa se si so su ta te ti to tu".split()
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Make rows, audit them, tell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kind", choices=("pairs", "triplets"), default="pairs")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         write(path, arguments.rows, triplets=arguments.kind == "triplets")

@@ -15,7 +15,7 @@ Vectors = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str], str], Vectors]
 """Texts, and "query" or "document" → unit vectors."""
 
-ABOVE = 0.1
+ABOVE = 0.15
 """Cosine by which a negative must be above the positive."""
 OUTLIER = 4.0
 """Robust standard deviations (1.4826 times the median absolute deviation) of the distance from the fitted line."""
