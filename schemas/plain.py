@@ -54,8 +54,10 @@ def kind_of(
     """
     anchor, passage = first_of(names, ANCHOR), first_of(names, PASSAGE)
     positives = first_of(names, ("positives", "pos", "positive"))
-    if anchor and positives and holds_lists(positives):
-        against = first_of(names, ("negatives", "neg", "negative"))
+    against = first_of(names, ("negatives", "neg", "negative"))
+    if against and holds_lists(against):
+        positives = positives or passage
+    if anchor and positives and (holds_lists(positives) or (against and holds_lists(against))):
         return "multi_positive", {"anchor": anchor, "positives": positives} | ({"negatives": against} if against else {})
     if not anchor or not passage:
         return None

@@ -22,12 +22,14 @@ def unknown(dataset: Dataset) -> list[pl.DataFrame]:
     given = dataset.rows.frame[column].cast(pl.String, strict=False)
     values = dataset.values.with_columns(given=given)
     bad = values.filter(pl.col("label").is_null())
+    # A name of the user's may hold braces.
+    name = pl.lit(column)
     shown = pl.col("given").str.slice(0, 40)
-    said = pl.when(pl.col("given").is_null()).then(pl.lit(f"{column} is null")).otherwise(pl.format(f"{column} is “{{}}”", shown))
+    said = pl.when(pl.col("given").is_null()).then(pl.lit(f"{column} is null")).otherwise(pl.format("{} is “{}”", name, shown))
     found = [findings(bad, "unknown_label", said)]
     if dataset.kind == "scored":
         outside = values.filter((pl.col("label") < 0) | (pl.col("label") > _STS_TOP))
-        found.append(findings(outside, "unknown_label", pl.format(f"{column} is {{}}, not from 0 to 1 or 5", shown)))
+        found.append(findings(outside, "unknown_label", pl.format("{} is {}, not from 0 to 1 or 5", name, shown)))
     return found
 
 

@@ -58,6 +58,8 @@ def _blank(dataset: Dataset) -> pl.DataFrame:
         if role in ("split", "answer", "label", "score") or role.endswith("_score"):
             continue
         values, dtype = pl.col(name), frame.schema[name]
+        if isinstance(dtype, pl.Array):
+            values = values.arr.to_list()
         if isinstance(dtype, pl.List | pl.Array):
             inner = (
                 values.list.eval(pl.element().cast(pl.String, strict=False).str.contains(r"\S").fill_null(False))

@@ -71,8 +71,8 @@ def take_apart(rows: Rows, columns: Columns) -> Dataset:
 
 
 def slices(texts: pl.Series) -> Iterator[tuple[int, pl.Series]]:
-    """(first number, texts) of some texts at a time."""
-    for start in range(0, len(texts), SLICE):
+    """(first number, texts) of some texts at a time; once of none, when there are none."""
+    for start in range(0, max(1, len(texts)), SLICE):
         yield start, texts[start : start + SLICE]
 
 

@@ -172,3 +172,32 @@ def test_a_file_that_is_not_utf_8_is_read_and_said(tmp_path: Path) -> None:
     assert told(found) == []
     assert found.clean.rows(named=True) == rows
     assert found.report.notes == ("rows.csv is not UTF-8: read as cp1252.",)
+
+
+PASSAGES = [passage for _, passage in FACTS]
+ASKED = [question for question, _ in FACTS]
+ODD: list[tuple[pl.DataFrame, tuple[str, ...], str, dict[str, int]]] = [
+    (pl.DataFrame({"anchor": ASKED, "positives": pl.Series([[text] for text in PASSAGES], dtype=pl.Array(pl.String, 1))}), (), "multi_positive", {}),
+    (pl.DataFrame({"anchor": pl.Series(ASKED, dtype=pl.Categorical), "positive": PASSAGES}), (), "pairs", {}),
+    (pl.DataFrame({"anchor": ASKED, "positive": PASSAGES, "neg": [[text] for text in PASSAGES[3:] + PASSAGES[:3]]}), (), "multi_positive", {}),
+    (pl.DataFrame({"anchor": [[text] for text in ASKED], "positive": PASSAGES}), (), "pairs", {"list_for_text": 10}),
+    (pl.DataFrame({"anchor": ["", None], "positive": [" ", None]}), (), "pairs", {"blank_text": 2}),
+    (pl.DataFrame({"{a} {}": ASKED, "{p}": PASSAGES, "{}": ["{}"] * 10}), ("anchor={a} {}", "passage={p}", "label={}"), "labeled", {"unknown_label": 10}),
+    (pl.DataFrame({"anchor": ASKED[:1] * 2, "positive": PASSAGES[:1] * 2, "audit_kinds": ["mine", "mine"]}), (), "pairs", {"exact_duplicate": 1}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("frame", "columns", "kind", "found"), ODD)
+def test_odd_columns_are_read(
+    tmp_path: Path, frame: pl.DataFrame, columns: tuple[str, ...], kind: str, found: dict[str, int]
+) -> None:
+    frame.write_parquet(tmp_path / "rows.parquet")
+    audited = run(tmp_path / "rows.parquet", columns=columns)
+    assert (audited.report.kind, {item.kind: item.rows for item in audited.report.findings}) == (kind, found)
+    assert audited.clean.columns == frame.columns == audited.flagged.columns[: frame.width]
+
+
+def test_bytes_that_are_no_text_are_an_input_error(tmp_path: Path) -> None:
+    pl.DataFrame({"anchor": [b"\xff"], "positive": [b"\xfe"]}).write_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(InputError, match=r"columns anchor \(Binary\), positive \(Binary\) cannot be read as text"):
+        run(tmp_path / "rows.parquet")

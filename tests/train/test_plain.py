@@ -31,6 +31,7 @@ CASES = [
     ({"anchor": "q", "positive": "p", "negative": "n"}, "triplets", ("q", "p", "n")),
     ({"anchor": "q", "positive": "p", "negative-2": "n2", "negative-1": "n1"}, "triplets", ("q", "p", "n1", "n2")),
     ({"query": "q", "pos": ["p"], "neg": ["n", "m"]}, "multi_positive", ("q", ["p"], ["n", "m"])),
+    ({"query": "q", "passage": "p", "negatives": ["n", "m"]}, "multi_positive", ("q", ["p"], ["n", "m"])),
     ({"query": "q", "positives": ["p", "p", " "]}, "multi_positive", ("q", ["p"], [])),
     ({"sentence1": "a", "sentence2": "a", "score": "0.5"}, "scored", ("a", "a", 0.5)),
     ({"text_a": "a", "text_b": "b", "label": True}, "labeled", ("a", "b", 1)),
