@@ -18,7 +18,6 @@ SPLITS = {
 }
 """Word in a name, or value of the column `split` → split."""
 _WORDS = re.compile(r"[a-z]+")
-_NOT_ROWS = {"eval", "provenance", "indices"}
 _ABOUT = {
     "dataset_info.json",
     "dataset_dict.json",
@@ -78,9 +77,9 @@ def split_in_name(name: str) -> str | None:
 
 def _holds_rows(folder: Path, file: Path) -> bool:
     parts = file.relative_to(folder).parts
-    if any(part.startswith((".", "cache-")) for part in parts) or file.name in _ABOUT:
+    if any(part.startswith((".", "cache-", "indices-")) for part in parts) or file.name in _ABOUT:
         return False
-    return file.suffix.lower() in SUFFIXES and not _NOT_ROWS & set(parts[:-1]) and file.is_file()
+    return file.suffix.lower() in SUFFIXES and file.is_file()
 
 
 def _format_folder(path: Path) -> tuple[Path, list[str]]:

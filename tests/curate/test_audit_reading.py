@@ -95,6 +95,7 @@ def test_a_dataset_folder_of_a_build_is_read_in_one_format(tmp_path: Path) -> No
         ("test/part.csv", "test"),
         ("training_rows.csv", "train"),
         ("train/test.csv", "test"),
+        ("eval/rows.csv", "dev"),
         ("constraints.csv", None),
         ("latest.csv", None),
     ],
