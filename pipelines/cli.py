@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from curate import __version__
+from pipelines.cli_audit import audit
 from pipelines.cli_calibrate import calibrate
 from pipelines.cli_evaluate import evaluate
 from pipelines.cli_label import label
@@ -145,7 +146,7 @@ def llm(folder: Path, as_json: bool, export_file: Path | None, import_file: Path
     click.echo(to_json(found) if as_json else "\n".join(bill_lines(found)))
 
 
-for command in (calibrate, label, mine):
+for command in (audit, calibrate, label, mine):
     main.add_command(command)
 
 

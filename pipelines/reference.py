@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from curate.stage import Stage
 from pipelines.flow import load_flow
-from schemas import tables
+from schemas import audit, tables
 from schemas.errors import EXIT_CODES
 from schemas.prices import LIST_PRICES
 from schemas.reasons import REASONS
@@ -105,10 +105,16 @@ def exit_codes_table() -> str:
     return "| code | meaning |\n|---|---|\n" + "\n".join(f"| {code} | {text} |" for code, text in EXIT_CODES.items())
 
 
+def audit_kinds_table() -> str:
+    """The table of kinds of findings that docs/audit.md shows."""
+    lines = [f"| {group} | `{kind}` | {meaning} |" for kind, (group, meaning) in (audit.KINDS | audit.DATASET_KINDS).items()]
+    return "| group | kind | meaning |\n|---|---|---|\n" + "\n".join(lines)
+
+
 def losses_table() -> str:
     """The table of kinds of rows and their losses that docs/training.md shows."""
+    from schemas.plain import KINDS
     from train.losses import LOSSES
-    from train.plain import KINDS
 
     lines = [f"| `{kind}` | {KINDS[kind]} | {', '.join(losses)} |" for kind, losses in LOSSES.items()]
     return "| rows | columns of a plain file | losses, the first unless another is asked for |\n|---|---|---|\n" + "\n".join(
@@ -167,6 +173,7 @@ PAGES = {"settings.md": settings_page, "tables.md": tables_page, "commands.md": 
 TABLES_IN_PAGES = (
     ("README.md", "flow", flow_table),
     ("README.md", "exit-codes", exit_codes_table),
+    ("docs/audit.md", "kinds", audit_kinds_table),
     ("docs/training.md", "losses", losses_table),
     ("docs/training.md", "settings", train_settings_table),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import SettingsError
+from schemas.plain import NLI_LABELS
 from schemas.training import TrainSettings
 from train.distil import hybrid_distillation
 from train.models import third_party
@@ -39,8 +40,6 @@ NAMES = tuple(dict.fromkeys(name for losses in LOSSES.values() for name in losse
 
 TEMPERATURE = 0.05
 """Of DistillKLDivLoss: 1 / 20, the scale that MultipleNegativesRankingLoss puts on cosines; at 1 their softmax would be nearly even."""
-
-NLI_LABELS = ("entailment", "neutral", "contradiction")
 
 
 @dataclass(frozen=True)

@@ -6,41 +6,19 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from schemas.dataset import negative_columns, score_columns
 from schemas.errors import InputError
-from train.losses import LOSSES, NLI_LABELS
+from schemas.plain import KINDS, NLI_NUMBERS, YES_NO, folded, kind_of
+from train.losses import LOSSES
 from train.rows import read_rows
-
-ANCHOR = ("anchor", "query", "question", "premise", "sentence1", "sentence_a", "text1", "text_a")
-PASSAGE = (
-    *("positive", "pos", "context", "passage", "document", "answer", "response", "hypothesis"),
-    *("sentence2", "sentence_b", "text2", "text_b", "text"),
-)
-NEGATIVE = ("negative", "neg", "hard_negative")
-SCORE = ("score", "similarity", "similarity_score")
-LABEL = ("label", "labels")
-"""Names of columns, in any letter case and with `-` for `_`; the first that is there is taken."""
-
-KINDS = {
-    "pairs": "anchor, positive",
-    "triplets": "anchor, positive, negative (or negative_1 … negative_k)",
-    "multi_positive": "anchor, positives and negatives as lists (also query, pos, neg)",
-    "scored": "two texts and a score from 0 to 1, or to 5",
-    "labeled": "two texts and a label 0 or 1",
-    "nli": "premise, hypothesis and a label: entailment (0), neutral (1), contradiction (2)",
-    "distilled": "as triplets, with positive_score, negative_1_score … negative_k_score",
-}
-"""Kind of rows → the columns that say it."""
 
 # STS benchmarks score from 0 to 5.
 _STS_TOP = 5.0
-_YES = {"1": 1, "1.0": 1, "true": 1, "yes": 1, "0": 0, "0.0": 0, "false": 0, "no": 0}
-_NLI = {name: number for number, name in enumerate(NLI_LABELS)} | {str(number): number for number in range(3)}
 
 Row = dict[str, Any]
 
@@ -98,51 +76,19 @@ def kinds_that_fit() -> str:
 
 
 def _folded(row: Mapping[str, Any]) -> Row:
-    return {str(key).strip().lower().replace("-", "_"): value for key, value in row.items() if key is not None}
+    return {folded(key): value for key, value in row.items() if key is not None}
 
 
 def _kind(rows: Sequence[Row], names: Sequence[str], place: str) -> tuple[str, dict[str, str]]:
     """The kind of rows and, of each column of the kind, its name in the file."""
-    anchor, passage = _first(names, ANCHOR), _first(names, PASSAGE)
-    positives = _first(names, ("positives", "pos", "positive"))
-    if anchor and positives and _holds_lists(rows, positives):
-        against = _first(names, ("negatives", "neg", "negative"))
-        return "multi_positive", {"anchor": anchor, "positives": positives} | ({"negatives": against} if against else {})
-    if anchor and passage:
-        label, score = _first(names, LABEL), _first(names, SCORE)
-        negatives = [name for name in (_first(names, NEGATIVE), *_numbered(names)) if name]
-        if negatives:
-            columns = {"anchor": anchor, "positive": passage} | dict(
-                zip(negative_columns(len(negatives)), negatives, strict=True)
-            )
-            scores = {name: name for name in score_columns(len(negatives)) if name in names}
-            return ("distilled", columns | scores) if len(scores) == len(negatives) + 1 else ("triplets", columns)
-        two = {"anchor": anchor, "passage": passage}
-        if label:
-            three = anchor == "premise" or bool({_text(row.get(label)) for row in rows} & {"2", *NLI_LABELS})
-            return "nli" if three else "labeled", two | {"label": label}
-        if score:
-            return "scored", two | {"score": score}
-        return "pairs", {"anchor": anchor, "positive": passage}
+    found = kind_of(names, partial(_holds_lists, rows), lambda label: {_text(row.get(label)) for row in rows})
+    if found is not None:
+        return found
     raise InputError(
         f"columns {', '.join(names)} fit no kind of training rows",
         where=place,
         next_step=f"rename them; kinds of rows, and the losses that take them:\n{kinds_that_fit()}",
     )
-
-
-def _first(names: Sequence[str], wanted: Sequence[str]) -> str | None:
-    return next((name for name in wanted if name in names), None)
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    numbered = [(name.rpartition("_"), name) for name in names]
-    return [name for (stem, _, number), name in sorted(numbered, key=_number) if stem in NEGATIVE and number.isdigit()]
-
-
-def _number(entry: tuple[tuple[str, str, str], str]) -> int:
-    number = entry[0][2]
-    return int(number) if number.isdigit() else 0
 
 
 def _holds_lists(rows: Sequence[Row], name: str) -> bool:
@@ -166,7 +112,7 @@ def _values(kind: str, values: Row) -> list[Any] | str:
     texts: list[str] = []
     for name, value in values.items():
         if name == "label":
-            number = (_NLI if kind == "nli" else _YES).get(_text(value))
+            number = (NLI_NUMBERS if kind == "nli" else YES_NO).get(_text(value))
             if number is None:
                 return "no label that is known"
             made.append(number)

@@ -15,8 +15,9 @@ from pipelines.recipes.ratings import read_ratings
 from pipelines.recipes.source import Part, Row, read_part, texts, write_lines
 from pipelines.recipes.table import Figure, Outcome
 from schemas.errors import InputError
+from schemas.plain import NLI_LABELS
 from train.forgetting import Forgetting, Numbers, Rated, forgetting, similarities, spearman
-from train.losses import IN_BATCH, NLI_LABELS
+from train.losses import IN_BATCH
 from train.models import free_memory, load_model, silenced
 from train.trainer import TrainResult
 from train.verdict import Outcome as Decision

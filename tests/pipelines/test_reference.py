@@ -61,6 +61,7 @@ def commands_in(text: str) -> list[list[str]]:
         "docs/llm.md",
         "docs/questions.md",
         "docs/gates.md",
+        "docs/audit.md",
         "docs/dataset.md",
         "docs/mining.md",
         "docs/evaluation.md",

@@ -11,11 +11,12 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from schemas.errors import InputError
+from schemas.plain import KINDS
 from schemas.training import TrainSettings
 from train.data import read_training_data
 from train.losses import LOSSES
 from train.models import choose_precision
-from train.plain import KINDS, read_plain
+from train.plain import read_plain
 
 
 def write(tmp_path: Path, *rows: dict[str, Any]) -> Path:
@@ -30,6 +31,7 @@ CASES = [
     ({"anchor": "q", "positive": "p", "negative": "n"}, "triplets", ("q", "p", "n")),
     ({"anchor": "q", "positive": "p", "negative-2": "n2", "negative-1": "n1"}, "triplets", ("q", "p", "n1", "n2")),
     ({"query": "q", "pos": ["p"], "neg": ["n", "m"]}, "multi_positive", ("q", ["p"], ["n", "m"])),
+    ({"query": "q", "passage": "p", "negatives": ["n", "m"]}, "multi_positive", ("q", ["p"], ["n", "m"])),
     ({"query": "q", "positives": ["p", "p", " "]}, "multi_positive", ("q", ["p"], [])),
     ({"sentence1": "a", "sentence2": "a", "score": "0.5"}, "scored", ("a", "a", 0.5)),
     ({"text_a": "a", "text_b": "b", "label": True}, "labeled", ("a", "b", 1)),
