@@ -13,12 +13,14 @@ import polars as pl
 from curate.audit import Audited, Wanted, audit
 from curate.audit.scores import Embed, Vectors
 from pipelines.engine import ProcessEngine
+from pipelines.reporting.audit_page import audit_page
 from schemas.audit import DATASET_KINDS, GROUPS, KINDS, AuditReport, members
 from schemas.errors import AuditError, SettingsError, StoreError
 
 REPORT = "audit.json"
 CLEAN = "clean.parquet"
 FLAGGED = "flagged.parquet"
+PAGE = "audit.html"
 _LIMIT = re.compile(r"\s*([a-z_]+)\s*(?:>\s*([\d.]+)\s*(%)?)?\s*$")
 
 
@@ -56,16 +58,17 @@ def run_audit(wanted: Wanted, out: Path, *, workers: int = 1, step: Callable[[st
 
 
 def write_audit(out: Path, found: Audited) -> None:
-    """Write the folder's three files, each through a temporary name, audit.json last."""
+    """Write the folder's four files, each through a temporary name, audit.json last."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, rows in ((CLEAN, found.clean), (FLAGGED, found.flagged)):
             temporary = out / f"{name}.tmp"
             rows.write_parquet(temporary, compression="zstd", statistics=False)
             temporary.replace(out / name)
-        temporary = out / f"{REPORT}.tmp"
-        temporary.write_text(as_json(found.report), encoding="utf-8")
-        temporary.replace(out / REPORT)
+        for name, text in ((PAGE, audit_page(found.report, found.examples)), (REPORT, as_json(found.report))):
+            temporary = out / f"{name}.tmp"
+            temporary.write_text(text, encoding="utf-8", errors="replace")
+            temporary.replace(out / name)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
             f"cannot write the audit: {error}", where=str(out), next_step="check the folder's rights and free space"

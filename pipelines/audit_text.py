@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.audit import CLEAN, FLAGGED
+from pipelines.audit import CLEAN, FLAGGED, PAGE
 from pipelines.console import printable
 from schemas.audit import AuditReport, Finding
 
@@ -40,6 +40,7 @@ def _lines(report: AuditReport, out: Path) -> Iterator[str]:
         yield "(note): said, the rows stay clean"
     yield ""
     yield f"{out}/{CLEAN}: {report.clean:,} rows; {out}/{FLAGGED}: {report.flagged:,} rows with audit_kinds and audit_details"
+    yield f"report: {out}/{PAGE}"
 
 
 def _finding(finding: Finding) -> str:

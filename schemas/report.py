@@ -182,7 +182,7 @@ class Audit(Part):
 class Sample(Part):
     """One row to read, with its story."""
 
-    kind: Literal["kept", "rejected", "quarantined", "negative"]
+    kind: Literal["kept", "rejected", "quarantined", "negative", "error", "note", "clean"]
     id: str
     stage: str
     reason: str = Field(description="Empty for kept rows.")

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import polars as pl
 
 from curate import __version__
+from curate.audit.findings import spoken
 from curate.audit.texts import Dataset
-from schemas.audit import KINDS, ORDER, AuditReport, DatasetFinding, Finding, Sample
+from schemas.audit import KINDS, ORDER, AuditReport, DatasetFinding, Finding, Level, Sample
 
 SAMPLES = 5
+EXAMPLES = 15
+"""Rows of a kind that can be read in the page."""
 RARE = 0.01
 """Share of the rows below which a kind is told of after those that are more frequent, however bad it is."""
 _CHARACTERS_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row to read, whole."""
+
+    kind: str
+    """Of the finding; empty for a clean row."""
+    level: Level | Literal["clean"]
+    row: int
+    """From 1."""
+    place: str
+    split: str
+    detail: str
+    texts: tuple[tuple[str, str], ...]
+    """Name of the side (anchor, positive, negative 1 …), text."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,8 @@ class Audited:
     """The same with audit_row (from 1), audit_place, audit_kinds and audit_details (lists of the same length)."""
     found: pl.DataFrame
     """Findings as in `curate.audit.findings`."""
+    examples: tuple[Example, ...]
+    """Some rows of every kind, and some clean ones."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +88,36 @@ def audited(dataset: Dataset, found: pl.DataFrame, about: Sequence[DatasetFindin
         dataset_findings=tuple(about),
         notes=dataset.rows.notes,
     )
-    return Audited(report, clean, flagged, found)
+    return Audited(report, clean, flagged, found, tuple(_examples(dataset, found, [item.kind for item in every])))
+
+
+def _examples(dataset: Dataset, found: pl.DataFrame, kinds: Sequence[str]) -> Iterator[Example]:
+    """Up to `EXAMPLES` rows of each kind, spread over the dataset, then as many clean ones as four kinds have."""
+    bad = found["row"].unique()
+    clean = dataset.values.select("row").filter(~pl.col("row").is_in(bad.implode()))
+    chosen = [
+        _spread(found.filter(pl.col("kind") == kind).unique("row", keep="first", maintain_order=True), EXAMPLES) for kind in kinds
+    ]
+    chosen.append(
+        _spread(clean, 4 * EXAMPLES).select("row", kind=pl.lit(""), detail=pl.lit(""), error=pl.lit(None, dtype=pl.Boolean))
+    )
+    rows = pl.concat(chosen).join(dataset.values.select("row", "split", "place"), on="row", maintain_order="left")
+    texts: dict[int, list[tuple[str, str]]] = {}
+    sides = dataset.sides.filter(pl.col("row").is_in(rows["row"].unique().implode()))
+    for row, side, text in sides.select("row", spoken(pl.col("role"), pl.col("slot")), "text").rows():
+        texts.setdefault(row, []).append((side, str(dataset.texts["text"][text])))
+    for one in rows.iter_rows(named=True):
+        level: Level | Literal["clean"] = "clean" if one["error"] is None else "error" if one["error"] else "note"
+        yield Example(
+            one["kind"], level, one["row"] + 1, one["place"], one["split"], one["detail"], tuple(texts.get(one["row"], ()))
+        )
+
+
+def _spread(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """At most so many rows, evenly from the first to the last."""
+    if rows.height <= most:
+        return rows
+    return rows[[place * rows.height // most for place in range(most)]]
 
 
 def _divided(dataset: Dataset, found: pl.DataFrame, bad: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -16,6 +16,8 @@ SLICE = 50_000
 """Texts looked at together: expressions make copies of the texts they look at."""
 SEED = 7
 _PUNCTUATION = r"[\s\"'“”‘’„«»,;:!?！？。，()\[\]{}…]+"
+ALL = "all"
+"""The split of rows of a dataset without splits."""
 MEASURED = ("scored", "nli")
 """Kinds whose rows say how alike two sentences are, so that short, equal and shared texts are nothing bad."""
 
@@ -162,7 +164,7 @@ def label_numbers(values: pl.Series, kind: str) -> pl.Series:
 
 def _values(rows: Rows, columns: Columns, labels: pl.Series) -> pl.DataFrame:
     used, frame = columns.used, rows.frame
-    found = rows.places.with_columns(pl.col("split").fill_null("all"))
+    found = rows.places.with_columns(pl.col("split").fill_null(ALL))
     if columns.kind == "labeled":
         found = found.with_columns(label=labels)
     elif columns.kind == "nli":

@@ -12,7 +12,7 @@
     return parent.appendChild(made);
   };
   const option = (list, value, text) => { add(list, "option", text).value = value; };
-  const kinds = { kept: "kept pairs", rejected: "rejected", quarantined: "quarantined", negative: "candidate negatives set aside" };
+  const kinds = { kept: "kept pairs", rejected: "rejected", quarantined: "quarantined", negative: "candidate negatives set aside", error: "flagged", note: "notes", clean: "clean" };
   const words = data.map((row) => [row.text, row.passage, row.source, row.reason, row.id, row.style, ...row.story.flat()].join("\n").toLowerCase());
   const reasons = () => {
     const wanted = at("kind").value, kept = at("reason").value;

@@ -53,13 +53,10 @@ class Drawn:
 
 def page(report: Report, name: str, rows: Sequence[Sample]) -> str:
     """The page as HTML. The same report and rows give the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("pipelines.reporting", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["ticked"] = ticked
-    script = _asset("page.js")
     present = [(key, label) for key, label in _SECTIONS if _present(report, key)]
-    return environment.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
+        rows,
         report=report,
         name=name,
         drawn=draw(report),
@@ -70,6 +67,18 @@ def page(report: Report, name: str, rows: Sequence[Sample]) -> str:
         measured=any(gate.caught for gate in report.gates),
         broken=sum(audit.broken > 0 for audit in report.audits),
         bill=[section_line(report.llm)] if report.llm else [],
+    )
+
+
+def render(template: str, rows: Sequence[Sample], **values: Any) -> str:
+    """A page of this package: a template with its style, its script and the rows that the script shows."""
+    environment = Environment(
+        loader=PackageLoader("pipelines.reporting", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["ticked"] = ticked
+    script = _asset("page.js")
+    return environment.get_template(template).render(
+        **values,
         sample_count=f"{len(rows):,}",
         style=Markup(_asset("page.css")),  # noqa: S704 (a file of this package)
         script=Markup(script),  # noqa: S704 (a file of this package)

@@ -44,15 +44,15 @@ def _kept(store: Store, *, with_negatives: bool) -> Iterator[Sample]:
     gates = _gates(store, [row["question_id"] for row in rows])
     against = _negatives(store, [row["pair_id"] for row in rows]) if with_negatives else {}
     for row in rows:
-        story = [(name, _cut(row[name])) for name in ("answer", "evidence") if row[name]]
+        story = [(name, cut(row[name])) for name in ("answer", "evidence") if row[name]]
         story += [("made by", row["origin"]), *against.get(row["pair_id"], []), *gates.get(row["question_id"], [])]
         yield Sample(
             kind="kept",
             id=row["pair_id"],
             stage="filter",
             reason="",
-            text=_cut(row["anchor"]),
-            passage=_cut(row["positive"]),
+            text=cut(row["anchor"]),
+            passage=cut(row["positive"]),
             source=row["source"],
             split=row["split"],
             style=row["style"],
@@ -78,7 +78,7 @@ def _negatives(store: Store, pairs: Sequence[str]) -> dict[str, list[tuple[str, 
     ):
         place = row["origin"] + (f", rank {row['rank']}" if row["rank"] is not None else "")
         taught = f", teacher {_short(row['teacher_score'])} against {_short(row['positive_score'])}" if row["teacher_score"] is not None else ""  # fmt: skip
-        found[row["pair_id"]].append((f"negative {row['chosen']} ({place}{taught})", _cut(row["text"])))
+        found[row["pair_id"]].append((f"negative {row['chosen']} ({place}{taught})", cut(row["text"])))
     return found
 
 
@@ -94,18 +94,18 @@ def _left_out(store: Store) -> Iterator[Sample]:
     for row, about in parsed:
         chunk = known.get(about.get("chunk_id") or (row["row_key"] if row["stage"] == "generate" else ""), {})
         text = about.get("question") or about.get("text") or about.get("anchor") or about.get("source") or row["row_key"]
-        rest = [(name, _cut(_short(value))) for name, value in sorted(about.items()) if _worth_showing(name, value)]
+        rest = [(name, cut(_short(value))) for name, value in sorted(about.items()) if _worth_showing(name, value)]
         yield Sample(
             kind=row["state"],
             id=row["row_key"],
             stage=row["stage"],
             reason=row["reason"],
-            text=_cut(str(text)),
-            passage=_cut(chunk.get("passage", "")),
+            text=cut(str(text)),
+            passage=cut(chunk.get("passage", "")),
             source=str(chunk.get("source") or about.get("source") or ""),
             split=chunk.get("split", ""),
             style=str(about.get("style") or ""),
-            detail=_cut(row["detail"]),
+            detail=cut(row["detail"]),
             story=(*rest, *gates.get(row["row_key"], [])),
         )
 
@@ -132,7 +132,7 @@ def _set_aside(store: Store) -> Iterator[Sample]:
         "FROM negatives AS n JOIN pairs AS p USING (pair_id) WHERE n.reason IS NOT NULL) WHERE place <= $most ORDER BY reason, place",
         {"most": A_REASON},
     ):
-        story = [("candidate", _cut(row["text"])), ("found by", row["origin"])]
+        story = [("candidate", cut(row["text"])), ("found by", row["origin"])]
         story += [
             (name, _short(row[name])) for name in ("rank", "score", "teacher_score", "positive_score") if row[name] is not None
         ]
@@ -141,8 +141,8 @@ def _set_aside(store: Store) -> Iterator[Sample]:
             id=row["pair_id"],
             stage="mine",
             reason=row["reason"],
-            text=_cut(row["anchor"]),
-            passage=_cut(row["positive"]),
+            text=cut(row["anchor"]),
+            passage=cut(row["positive"]),
             split=row["split"],
             style=row["style"],
             detail=row["state"],
@@ -161,5 +161,6 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A text as long as it is shown."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
