@@ -17,8 +17,11 @@ SCALE = 20.0
 SHARPNESS = 16.0
 """Of the teacher's scores: their range of 1 spans about 0.8 of cosine, so that both sides are equally sharp."""
 
-POSITIVE = 0.5
-"""Weight of the plain contrastive loss on the anchor's own positive beside what the teacher says of the other passages."""
+POSITIVE = 1.0
+"""Weight of the plain contrastive loss on the anchor's own positive beside what the teacher says of the other passages of the batch."""
+
+FAR = 2.0
+"""Weight of what the teacher says of the passages nearest to the anchor, wherever they are."""
 
 _OUT = -1e4
 
@@ -26,10 +29,11 @@ _OUT = -1e4
 def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
     """A loss module for features of (anchor, positive) and labels that are row numbers of the training data.
 
-    Two parts. What the teacher says of the passages that are *not* the anchor's own is distilled by KL divergence (its own passage holds the anchor word for
-    word when the anchor is a sentence of it: learnt from, that makes a model that looks for copies). The anchor's own passage is told from the others by a
-    contrastive loss of weight `POSITIVE`, in which passages that are known to answer, or may, do not count. Equal passages of a batch pass the model
-    once.
+    Three parts. What the teacher says of the batch's passages that are *not* the anchor's own is distilled by KL divergence (its own passage holds the anchor
+    word for word when the anchor is a sentence of it: learnt from, that makes a model that looks for copies). The same for the passages that the teacher
+    ranks first in the whole corpus, with weight `FAR`; these stand as the base model embedded them, so that they cost no pass through the model. The
+    anchor's own passage is told from the others by a contrastive loss of weight `POSITIVE`, in which passages that are known to answer, or may, do not
+    count. Equal passages of a batch pass the model once.
     """
     torch = third_party("torch")
     functional = torch.nn.functional
@@ -52,16 +56,23 @@ def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
             refused = torch.as_tensor(refusals(clashing, rows, columns, teacher.place), device=cosines.device)
             itself = functional.one_hot(own, num_classes=cosines.shape[1]).bool()
             positive = functional.cross_entropy((SCALE * cosines).masked_fill(refused & ~itself, _OUT), own)
+            far = self.far(functional.normalize(asked.float(), dim=-1), rows)
             if cosines.shape[1] < 3:
-                return POSITIVE * positive
+                return POSITIVE * positive + FAR * far
             wanted = torch.as_tensor(teacher.scores(rows, columns), device=cosines.device)
-            others = functional.kl_div(
-                torch.log_softmax((SCALE * cosines).masked_fill(itself, _OUT), dim=1),
-                torch.log_softmax((SHARPNESS * wanted).masked_fill(itself, _OUT), dim=1),
-                log_target=True,
-                reduction="batchmean",
-            )
-            return others + POSITIVE * positive
+            others = divergence(cosines.masked_fill(itself, _OUT / SCALE), wanted.masked_fill(itself, _OUT / SHARPNESS))
+            return others + POSITIVE * positive + FAR * far
+
+        def far(self, asked: Any, rows: Any) -> Any:
+            nearest = torch.as_tensor(teacher.vectors[teacher.nearest[rows]], device=asked.device)
+            # Matryoshka looks at the first dimensions alone.
+            said = functional.normalize(nearest[..., : asked.shape[-1]], dim=-1)
+            wanted = torch.as_tensor(teacher.nearest_scores[rows], device=asked.device)
+            return divergence(torch.einsum("rd,rnd->rn", asked, said), wanted)
+
+    def divergence(cosines: Any, wanted: Any) -> Any:
+        said = torch.log_softmax(SCALE * cosines, dim=1)
+        return functional.kl_div(said, torch.log_softmax(SHARPNESS * wanted, dim=1), log_target=True, reduction="batchmean")
 
     return HybridDistillLoss()
 

@@ -21,7 +21,7 @@ from train.models import checkpoint_activations, choose_precision, is_fresh, loa
 from train.plan import Plan, make_plan, measure, with_teacher, within
 from train.teacher import Teacher, load, make_teacher, save
 
-TEACHER = "teacher.npz"
+TEACHER = "hybrid_teacher.npz"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,14 @@ FEEDBACK_SHARE = 0.5
 CANDIDATES = 50
 """Passages nearest by the base model among which BM25 has a say in the feedback."""
 
+NEAREST = 64
+"""Passages that each anchor is compared with in any case, whatever its batch holds: those that the teacher ranks first, its own left out."""
+
+_AMONG = 4
+"""Times as many, the nearest after feedback, are scored to find them."""
+
 _BLOCK = 256
+_KEPT = ("place", "questions", "vectors", "low", "span", "best", "nearest", "nearest_scores")
 
 Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.intp]
@@ -50,6 +57,10 @@ class Teacher:
     """[rows]: least cosine of the anchor over all passages, and how far the greatest is from it."""
     best: Vectors
     """[rows]: greatest BM25 score of the anchor among its candidates."""
+    nearest: Numbers
+    """[rows, up to `NEAREST`]: the passages that it ranks first for the anchor, its own left out."""
+    nearest_scores: Vectors
+    """The scores of these."""
 
     def scores(self, rows: Numbers, columns: Numbers) -> Vectors:
         """[rows, columns]: BM25 as a share of the anchor's best plus the cosine between the anchor's least and greatest, weighed; about 0 … 1."""
@@ -86,12 +97,32 @@ def make_teacher(
     for start in range(0, len(own), _BLOCK):
         cosines = questions[start : start + _BLOCK] @ vectors.T
         low[start : start + _BLOCK], high[start : start + _BLOCK] = cosines.min(axis=1), cosines.max(axis=1)
-    return Teacher(asked, said, place, questions, vectors, low, np.maximum(high - low, 1e-6), best)
+    nothing = np.empty((len(own), 0))
+    first = Teacher(asked, said, place, questions, vectors, low, np.maximum(high - low, 1e-6), best, nothing.astype(np.intp), nothing.astype(np.float32))  # fmt: skip
+    nearest, scores = _nearest(first)
+    return replace(first, nearest=nearest, nearest_scores=scores)
+
+
+def _nearest(teacher: Teacher) -> tuple[Numbers, Vectors]:
+    """What `Teacher.nearest` and its scores hold, found among the nearest after feedback."""
+    passages = len(teacher.vectors)
+    most, among = min(NEAREST, passages - 1), min(_AMONG * NEAREST, passages)
+    nearest, scores = np.empty((len(teacher.place), most), np.intp), np.empty((len(teacher.place), most), np.float32)
+    for start in range(0, len(teacher.place), _BLOCK):
+        cosines = teacher.questions[start : start + _BLOCK] @ teacher.vectors.T
+        found = np.argpartition(-cosines, among - 1, axis=1)[:, :among]
+        for offset, candidates in enumerate(np.sort(found, axis=1)):
+            row = start + offset
+            others = candidates[candidates != teacher.place[row]]
+            said = teacher.scores(np.array([row]), others)[0]
+            order = np.argsort(-said, kind="stable")[:most]
+            nearest[row], scores[row] = others[order], said[order]
+    return nearest, scores
 
 
 def save(teacher: Teacher, path: Path) -> None:
     """Keep the vectors, so that a run that goes on need not embed again."""
-    kept = {name: getattr(teacher, name) for name in ("place", "questions", "vectors", "low", "span", "best")}
+    kept = {name: getattr(teacher, name) for name in _KEPT}
     temporary = path.with_name(path.name + ".tmp.npz")
     np.savez(temporary, **kept)
     temporary.replace(path)

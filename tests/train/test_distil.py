@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from train.distil import POSITIVE, SCALE, SHARPNESS, hybrid_distillation, refusals
+from train.distil import FAR, POSITIVE, SCALE, SHARPNESS, hybrid_distillation, refusals
 from train.known import Known
 from train.models import embed, load_model
 from train.sampler import NO_CLASHES, Neighbourhoods, clashes
-from train.teacher import FEEDBACK_SHARE, LEXICAL, Teacher, index, load, make_teacher, save, tokens
+from train.teacher import FEEDBACK_SHARE, LEXICAL, NEAREST, Teacher, index, load, make_teacher, save, tokens
 
 PASSAGES = [f"w{n} w{n + 1} w{n + 2} is about the one and only thing of topic" for n in range(0, 30, 3)]
 ANCHORS = [text for n in range(0, 30, 3) for text in (f"what is w{n}", f"w{n + 1} w{n + 2}")]
@@ -82,7 +82,8 @@ def test_the_loss_is_the_divergence_over_other_passages_plus_the_contrast_of_the
         embed(encoder, [ANCHORS[row] for row in rows], "query") @ embed(encoder, [PASSAGES[c] for c in columns], "document").T
     )
     wanted = teacher.scores(np.array(rows), np.array(columns))
-    divergence, contrast = 0.0, 0.0
+    divergence, contrast, far = 0.0, 0.0, 0.0
+    vectors = embed(encoder, PASSAGES, "document")
     for line, row in enumerate(rows):
         own = columns.index(row // 2)
         others = [place for place in range(3) if place != own]
@@ -91,9 +92,38 @@ def test_the_loss_is_the_divergence_over_other_passages_plus_the_contrast_of_the
         told /= told.sum()
         divergence += float((told * (np.log(told) - said)).sum())
         contrast -= float(SCALE * cosines[line, own] - np.log(np.exp(SCALE * cosines[line]).sum()))
-    assert value(encoder, teacher, rows) == pytest.approx(divergence / 4 + POSITIVE * contrast / 4, abs=1e-3)
-    # Two passages have no others to be ranked: the contrast alone.
-    assert value(encoder, teacher, [0, 6]) <= value(encoder, teacher, rows) + 10
+        elsewhere = SCALE * vectors[teacher.nearest[row]] @ embed(encoder, [ANCHORS[row]], "query")[0]
+        aim = np.exp(SHARPNESS * teacher.nearest_scores[row])
+        aim /= aim.sum()
+        far += float((aim * (np.log(aim) - elsewhere + np.log(np.exp(elsewhere).sum()))).sum())
+    wanted_loss = divergence / 4 + POSITIVE * contrast / 4 + FAR * far / 4
+    assert value(encoder, teacher, rows) == pytest.approx(wanted_loss, abs=1e-3)
+
+
+def test_two_passages_have_no_others_to_be_ranked_but_the_nearest_elsewhere(encoder: Any, teacher: Teacher) -> None:
+    whole = value(encoder, teacher, [0, 6])
+    teacher.nearest_scores[:] = 0
+    level = value(encoder, teacher, [0, 6])
+    assert level != pytest.approx(whole, abs=1e-6)
+
+
+def test_the_nearest_are_what_the_teacher_ranks_first_without_the_own(teacher: Teacher) -> None:
+    assert teacher.nearest.shape == teacher.nearest_scores.shape == (20, 9)
+    for row in range(20):
+        scores = teacher.scores(np.array([row]), np.arange(10))[0]
+        order = [place for place in np.argsort(-scores, kind="stable") if place != row // 2]
+        assert teacher.nearest[row].tolist() == order
+        assert teacher.nearest_scores[row] == pytest.approx(scores[order], abs=1e-5)
+
+
+def test_many_passages_are_looked_for_among_the_nearest(encoder: Any) -> None:
+    passages = [f"topic number {n} of the many topics there are" for n in range(300)]
+    found = make_teacher(encoder, ([f"topic {n}" for n in range(300)], passages), "fp32")
+    assert found.nearest.shape == (300, NEAREST)
+    assert all(row not in nearest for row, nearest in enumerate(found.nearest.tolist()))
+    assert all((np.diff(scores) <= 0).all() for scores in found.nearest_scores)
+    every = found.scores(np.array([7]), np.arange(300))[0]
+    assert found.nearest_scores[7] == pytest.approx(every[found.nearest[7]], abs=1e-5)
 
 
 def test_equal_passages_pass_the_model_once(encoder: Any, teacher: Teacher) -> None:
