@@ -84,7 +84,7 @@ def _broken_audits(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 kind="audit_failed",
                 severity="stop",
-                text=f"{audit.description} does not hold: {audit.broken:,} rows break it.",
+                text=f"{audit.description} does not hold: {audit.broken:,} {'row breaks' if audit.broken == 1 else 'rows break'} it.",
                 next_step=f"curate why {facts.folder} {audit.examples[0]}" if audit.examples else "",
                 section="audits",
             )
@@ -201,7 +201,7 @@ def _negatives(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             kind="short_of_negatives",
             severity="fix",
-            text=f"{known.short:,} of {known.pairs:,} pairs have fewer than {known.wanted} negatives.",
+            text=f"{known.short:,} of {known.pairs:,} pairs have {'no negative' if known.wanted == 1 else f'fewer than {known.wanted} negatives'}.",
             next_step='Raise `mine.last_rank`, or set `mine.shortage="random"`.',
             section="negatives",
         )
@@ -231,7 +231,7 @@ def _tests(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             kind="few_test_queries",
             severity="note",
-            text=f"{test.queries:,} test queries prove nothing by themselves.",
+            text=f"{test.queries:,} test {'query proves nothing by itself' if test.queries == 1 else 'queries prove nothing by themselves'}.",
             next_step="Bring questions that people asked: `curate evaluate … --queries FILE --qrels FILE`.",
             section="splits",
         )
@@ -284,8 +284,9 @@ _LOOKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _broken_audits,
     _nothing_kept,
     _owed,
-    _few_pairs,
+    # Before what follows from it.
     _large_losses,
+    _few_pairs,
     _unmeasured_gates,
     _negatives,
     _taken_questions,

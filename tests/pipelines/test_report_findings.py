@@ -123,7 +123,7 @@ OUTCOME = {"model": "tuned", "verdict": {"outcome": "DO NOT SHIP", "headline": "
         ),
         (
             {"negatives": negatives(short=19)},
-            "short_of_negatives", "fix", "19 of 900 pairs have fewer than 1 negatives.", 'Raise `mine.last_rank`, or set `mine.shortage="random"`.',
+            "short_of_negatives", "fix", "19 of 900 pairs have no negative.", 'Raise `mine.last_rank`, or set `mine.shortage="random"`.',
         ),
         (
             {"negatives": negatives(most_used=(Used(chunk_id="c9", source="a", text="A", pairs=21),))},
@@ -194,9 +194,20 @@ def test_the_gravest_stands_first_and_others_are_counted() -> None:
     found = findings(facts)
     assert [finding.kind for finding in found] == ["audit_failed", "answers_owed", "few_pairs"]
     assert found[0].next_step == ""
-    assert verdict(facts, found).headline == "Do not train on this: No leak does not hold: 1 rows break it. (and 2 more below)"
+    assert verdict(facts, found).headline == "Do not train on this: No leak does not hold: 1 row breaks it. (and 2 more below)"
     written = replace(facts, settings=load_settings(None, ["llm.generator.model=m"]), audits=())
     assert verdict(written, findings(written)).headline.startswith("10 training pairs from 100 documents. First: 1 answers of")
+
+
+def test_a_cause_stands_before_what_follows_from_it() -> None:
+    facts = replace(GOOD, funnel=lost(600), dataset={"pairs": {"train": 300}}, negatives=negatives(wanted=3, short=90))
+    assert [(finding.kind, finding.text) for finding in findings(facts)] == [
+        ("one_reason_takes_many", "40% of what stage filter saw was rejected: not a question."),
+        ("few_pairs", "300 training pairs are few: below 500 a gain seldom lasts."),
+        ("short_of_negatives", "90 of 900 pairs have fewer than 3 negatives."),
+    ]
+    one = replace(GOOD, splits=(Split(name="test", documents=1, chunks=1, pairs=1, queries=1),))
+    assert findings(one)[0].text == "1 test query proves nothing by itself."
 
 
 def test_a_verdict_on_a_model_stands_beside_the_data() -> None:
