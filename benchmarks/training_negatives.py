@@ -1,13 +1,14 @@
 """What mined negatives do to training: the same pairs, steps and seeds with negatives from several miners, tested on people's questions.
 
     python benchmarks/training_negatives.py --data FOLDER --set squad|ir_cranfield|medquad --model PATH_OR_NAME
-        [--arms in-batch random naive st] [--ours NAME KEY=VALUE …]… [--seeds 3] [--max-pairs 600] [--work DIR]
+        [--arms in-batch random naive st graded] [--ours NAME KEY=VALUE …]… [--against NAME] [--seeds 3] [--max-pairs 600] [--work DIR]
 
 Arms: `in-batch` (pairs alone), `random` (any passage of another document of the split), `naive` (the best of another document by BM25, no
 guards), `st` (sentence-transformers' `mine_hard_negatives`, relative_margin 0.05, first 50, with --model), and one for each `--ours`: what stage `mine` chooses with
-these settings (MODEL stands for --model in them; no --ours: the defaults). Every arm trains on the pairs that have a negative in all arms. squad and
+these settings (MODEL stands for --model in them; no --ours: the defaults); `graded`: HybridDistillLoss on the pairs, for as many steps (neighbouring
+passages and those that its teacher ranks first, by their scores in place of yes and no: what `curate train` does with such pairs). Every arm trains on the pairs that have a negative in all arms. squad and
 ir_cranfield: extractive questions of the documents train, people's questions test; medquad: people's pairs, split by cluster. FOLDER as in
-`benchmarks/mine_quality.py`, with `ir_cranfield/`. Prints a table, the differences to the first `--ours` in the mean of the seeds with 95% intervals by
+`benchmarks/mine_quality.py`, with `ir_cranfield/`. Prints a table, the differences to `--against` (the first `--ours`) in the mean of the seeds with 95% intervals by
 document, and one line of JSON.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -38,11 +40,13 @@ from schemas.settings import load_settings
 from schemas.training import EvaluateSettings
 from train.eval_set import EvalSet
 from train.evaluate import BASE, BM25, TUNED, evaluate
+from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.rankings import System
 from train.trainer import train_model
 
-ARMS = ("in-batch", "random", "naive", "st")
+GRADED = "graded"
+ARMS = ("in-batch", "random", "naive", "st", GRADED)
 NAIVE_DEPTH = 50
 MEDQUAD_PAIRS = 3000
 
@@ -78,14 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, sets in ours:
             run_build(Build((str(documents),), built, load_settings(None, [*extra, "mine.negatives=1", *sets]), until="mine"))
             negatives[name] = read_chosen(built)
-        negatives |= {name: _ARMS[name](corpus, options, work) for name in options.arms if name != "in-batch"}
+        negatives |= {name: _ARMS[name](corpus, options, work) for name in options.arms if name in _ARMS}
         rows = training_rows(corpus, negatives, options.max_pairs)
-        if "in-batch" in options.arms:
-            rows = {"in-batch": [row[:2] for row in next(iter(rows.values()))]} | rows
+        pairs = [row[:2] for row in next(iter(rows.values()))]
+        rows = {name: pairs for name in ("in-batch", GRADED) if name in options.arms} | rows
         runs: dict[str, System] = {BM25: bm25_run(eval_set), BASE: rank(options.model, eval_set, options)}
         found = {name: train_arm(options, (name, taken), (built, work), eval_set) for name, taken in rows.items()}
-        report = _report(options, runs, found, eval_set, ours[0][0]) | {"rows": len(next(iter(rows.values())))}
-        report["same"] = overlap(rows, ours[0][0])
+        report = _report(options, runs, found, eval_set, options.against or ours[0][0]) | {"rows": len(pairs)}
+        report |= {"same": overlap(rows, ours[0][0]), "shared_with": ours[0][0]}
     print_table(report)
     print(json.dumps({"benchmark": "training_negatives", **report, "seconds": round(time.monotonic() - started)}))
 
@@ -191,7 +195,11 @@ def train_arm(
     found: list[System] = []
     for seed in range(options.seeds):
         out = folder / f"model-{seed}"
-        trained = train_model(dataset, out, options.model, train_settings(options, seed), lambda *_: None)
+        settings = train_settings(options, seed)
+        if name == GRADED:
+            steps = math.ceil(len(rows) / options.batch_size) * settings.epochs
+            settings = settings.model_copy(update={"loss": HYBRID, "max_steps": options.steps or steps, "epochs": 100})
+        trained = train_model(dataset, out, options.model, settings, lambda *_: None)
         found.append(rank(str(out), eval_set, options))
         print(json.dumps({"arm": name, "seed": seed, "steps": trained.steps}), file=sys.stderr, flush=True)
     return found
@@ -227,7 +235,7 @@ def print_table(report: Mapping[str, Any]) -> None:
     for name, arm in report["arms"].items():
         seeds = " ".join(f"{score:.4f}" for score in arm["by_seed"])
         same = report["same"].get(name)
-        beside = "" if same is None else f"   negatives shared with {report['ours']}: {same:.0%}"
+        beside = "" if same is None else f"   negatives shared with {report['shared_with']}: {same:.0%}"
         print(f"{name:<28}{arm[PRIMARY]:>10.4f}{arm[PRIMARY] - base:>+10.4f}   ({seeds}){beside}")
     for name, (mean, low, high) in report["ours_minus"].items():
         bounds = "too few clusters" if low is None else f"{low:+.4f} … {high:+.4f}"
@@ -240,6 +248,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", choices=["squad", "ir_cranfield", "medquad"], default="squad")
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=["in-batch", "random", "naive"])
     parser.add_argument("--ours", nargs="+", action="append", metavar=("NAME", "KEY=VALUE"), help="settings of stage mine")
+    parser.add_argument("--against", metavar="NAME", help="the arm that the others are taken from (default: the first --ours)")
     parser.add_argument("--style", help="train on pairs of this style only")
     parser.add_argument("--build-set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the build")
     options = parser.parse_args(arguments)

@@ -89,9 +89,12 @@ def test_the_road_with_models_that_learn_nothing(
     write_squad(tmp_path / "data" / "squad")
     trained: list[tuple[str, list[str]]] = []
 
-    def train(dataset: Path, out: Path, *_: Any) -> SimpleNamespace:
+    losses: list[tuple[str, int | None]] = []
+
+    def train(dataset: Path, out: Path, _: str, settings: Any, __: Any) -> SimpleNamespace:
         file = next((dataset / "pairs").glob("*.parquet"), None) or next((dataset / "triplets").glob("*.parquet"))
         trained.append((out.name, pl.read_parquet(file).columns))
+        losses.append((settings.loss, settings.max_steps))
         return SimpleNamespace(steps=1)
 
     def rank(model: str, eval_set: Any, options: argparse.Namespace) -> Mapping[str, list[tuple[str, float]]]:
@@ -116,15 +119,27 @@ def test_the_road_with_models_that_learn_nothing(
             "--ours",
             "wide",
             "mine.last_rank=5",
+            "--arms",
+            "in-batch",
+            "random",
+            "naive",
+            "graded",
+            "--against",
+            "graded",
+            "--batch-size",
+            "8",
         ]
     )
     report = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert list(report["arms"]) == ["in-batch", "ours", "wide", "random", "naive"]
+    assert list(report["arms"]) == ["in-batch", "graded", "ours", "wide", "random", "naive"]
     assert report["rows"] == 20
-    assert report["ours_minus"].keys() == {"in-batch", "wide", "random", "naive"}
+    assert report["ours_minus"].keys() == {"in-batch", "ours", "wide", "random", "naive"}
+    assert (report["ours"], report["shared_with"]) == ("graded", "ours")
     assert all(values[0] == 0 for values in report["ours_minus"].values())
-    assert [name for name, _ in trained] == ["model-0", "model-1"] * 5
-    assert [columns for _, columns in trained[1:3]] == [["anchor", "positive"], ["anchor", "positive", "negative_1"]]
+    assert [name for name, _ in trained] == ["model-0", "model-1"] * 6
+    assert [columns for _, columns in trained[3:5]] == [["anchor", "positive"], ["anchor", "positive", "negative_1"]]
+    # As many steps as the others' one epoch of 20 rows by 8.
+    assert losses == [("auto", None)] * 2 + [("HybridDistillLoss", 3)] * 2 + [("auto", None)] * 8
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,6 +153,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
         "ours": "ours",
         "ours_minus": {"naive": [0.05, 0.01, 0.09]},
         "same": {"ours": 1.0, "naive": 0.25},
+        "shared_with": "ours",
     }
     print_table(report)
     lines = capsys.readouterr().out.splitlines()
