@@ -5,7 +5,7 @@
 
 Arms: `in-batch` (pairs alone), `random` (any passage of another document of the split), `naive` (the best of another document by BM25, no
 guards), `st` (sentence-transformers' `mine_hard_negatives`, relative_margin 0.05, first 50, with --model), and one for each `--ours`: what stage `mine` chooses with
-these settings (MODEL stands for --model in them; no --ours: the defaults); `graded`: HybridDistillLoss on the pairs, for as many steps (neighbouring
+these settings (MODEL stands for --model in them; no --ours: the defaults); `graded`: HybridDistillLoss on the pairs, for as many steps at the rate that is its default (neighbouring
 passages and those that its teacher ranks first, by their scores in place of yes and no: what `curate train` does with such pairs). Every arm trains on the pairs that have a negative in all arms. squad and
 ir_cranfield: extractive questions of the documents train, people's questions test; medquad: people's pairs, split by cluster. FOLDER as in
 `benchmarks/mine_quality.py`, with `ir_cranfield/`. Prints a table, the differences to `--against` (the first `--ours`) in the mean of the seeds with 95% intervals by
@@ -198,7 +198,9 @@ def train_arm(
         settings = train_settings(options, seed)
         if name == GRADED:
             steps = math.ceil(len(rows) / options.batch_size) * settings.epochs
-            settings = settings.model_copy(update={"loss": HYBRID, "max_steps": options.steps or steps, "epochs": 100})
+            settings = settings.model_copy(
+                update={"loss": HYBRID, "max_steps": options.steps or steps, "epochs": 100, "learning_rate": None}
+            )
         trained = train_model(dataset, out, options.model, settings, lambda *_: None)
         found.append(rank(str(out), eval_set, options))
         print(json.dumps({"arm": name, "seed": seed, "steps": trained.steps}), file=sys.stderr, flush=True)
