@@ -56,7 +56,7 @@ def _folded(text: str) -> tuple[str, list[tuple[int, int]] | None]:
     """The text as `words` reads it, and for each of its characters where that came from; None: they are the same."""
     if text.isascii():
         return text.casefold(), None
-    starts = [i for i, character in enumerate(text) if i == 0 or not _joins_the_last(character)]
+    starts = [i for i, character in enumerate(text) if i == 0 or not _joins(text[i - 1], character)]
     pieces: list[str] = []
     origins: list[tuple[int, int]] = []
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
@@ -74,10 +74,13 @@ def _fold(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _joins_the_last(character: str) -> bool:
-    """Whether NFKC may melt the character into those before it: marks, and the vowels and endings of Korean syllables."""
+def _joins(last: str, character: str) -> bool:
+    """Whether NFKC may melt the character into those before it: marks, and the vowels and endings of Korean syllables after their beginnings."""
     first = unicodedata.normalize("NFKC", character)[0]
-    return unicodedata.category(first)[0] == "M" or "\u1160" <= first <= "\u11ff"
+    if unicodedata.category(first)[0] == "M":
+        return True
+    before = unicodedata.normalize("NFKC", last)[-1]
+    return "\u1160" <= first <= "\u11ff" and ("\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3")
 
 
 def content_words(text: str) -> list[str]:

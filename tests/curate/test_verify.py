@@ -347,6 +347,13 @@ def test_no_span_without_the_evidence(evidence: str | None) -> None:
 _WRITING = st.text(st.sampled_from("aZé1 .,-'’_½ﬁ\u0301\n北가ᄀ\u1161 ½İß"), max_size=40)
 
 
+def test_a_vowel_of_korean_after_a_marked_letter_is_a_word_of_its_own() -> None:
+    text = "ZZ\u0301\u0301\u1161ß"
+    assert word_spans(text) == [("zź", 0, 4), ("\u1161ss", 4, 6)]
+    assert evidence_span("\u1161ß", text) == (4, 6)
+    assert word_spans("ᄀ\u1161\u11a8 a") == [("각", 0, 3), ("a", 4, 5)]
+
+
 @given(_WRITING, st.data())
 @settings(max_examples=300, deadline=None)
 def test_the_words_of_a_span_are_those_of_the_quote(text: str, data: st.DataObject) -> None:
