@@ -145,7 +145,7 @@ def to_dataset(rows: pl.DataFrame) -> Any:
 def _with_loss(settings: TrainSettings, dataset: Path, manifest: Manifest) -> tuple[TrainSettings, list[str]]:
     """HybridDistillLoss, where the settings leave everything open and most questions were taken from the passages themselves, and why.
 
-    From those a contrastive loss learns to look for copies (docs/benchmarks.md, "Teaching a hybrid to the model").
+    From those a contrastive loss learns to look for copies (docs/benchmarks.md, "The default road").
     """
     place = "provenance/pairs/train.parquet"
     chosen = (settings.loss, settings.data, settings.guide, settings.mini_batch_size) != ("auto", "auto", None, None)
