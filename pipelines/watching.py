@@ -82,9 +82,10 @@ class Publisher:
 
 @contextmanager
 def published(folder: Path, hears: Listener, clock: Callable[[], float] = time.time) -> Iterator[Publisher]:
-    """A publisher for one build: its file is there as long as the build runs, and stays where the build fails or is killed."""
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+    """A publisher for one build: its file is there as long as the build runs, and stays where the build fails or is killed.
+
+    The folder is the build's to make: a build that is refused at once leaves none.
+    """
     publisher = Publisher(folder, hears, clock, began=clock())
     publisher.write()
     try:

@@ -90,11 +90,17 @@ def test_a_file_that_is_none_of_ours(tmp_path: Path) -> None:
 
 def test_a_full_disk_does_not_end_the_build(tmp_path: Path) -> None:
     folder = tmp_path / "out"
+    folder.mkdir()
     with published(folder, Silent(), Clock()) as hears:
         (folder / NAME).unlink()
         (folder / NAME).mkdir()  # nothing can be written there
         hears.stage_started("ingest", [])
         hears.progress(1, 2)
+
+
+def test_a_build_that_is_refused_at_once_leaves_no_folder(tmp_path: Path) -> None:
+    run_curate("build", "nowhere", "--out", "out", cwd=tmp_path, expect=3)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_following_a_build_from_another_process(corpus: Path, tmp_path: Path) -> None:
