@@ -27,3 +27,9 @@ def together(found: Sequence[pl.DataFrame]) -> pl.DataFrame:
 def spoken(role: pl.Expr, slot: pl.Expr) -> pl.Expr:
     """The name of a side for details: "anchor", "positive", "negative 2"."""
     return pl.when((role == "negative") & (slot > 0)).then(pl.format("{} {}", role, slot)).otherwise(role)
+
+
+def above(negatives: pl.DataFrame, measure: str, own: pl.Expr, best: pl.Expr) -> pl.DataFrame:
+    """Findings of negatives (row, role, slot) that fit their anchor better, by some measure, than the positive does."""
+    said = pl.format("{} has {} of {}, the positive of {}", spoken(pl.col("role"), pl.col("slot")), pl.lit(measure), own, best)
+    return findings(negatives, "negative_above_positive", said)

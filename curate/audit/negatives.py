@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.audit.findings import findings, spoken
+from curate.audit.findings import above, findings, spoken
 from curate.audit.nearness import SAME_ROW
 from curate.audit.texts import Dataset, bare
 from curate.bm25 import Index, build_numbered, number_texts
@@ -152,13 +152,7 @@ def above_positives(dataset: Dataset, engine: Engine) -> list[pl.DataFrame]:
         schema={"row": pl.UInt32, "role": pl.String, "slot": pl.UInt16, "mine": pl.Float64, "best": pl.Float64},
         orient="row",
     )
-    said = pl.format(
-        "{} has a BM25 score of {}, the positive of {}",
-        spoken(pl.col("role"), pl.col("slot")),
-        pl.col("mine").round(1),
-        pl.col("best").round(1),
-    )
-    return [findings(frame, "negative_above_positive", said)]
+    return [above(frame, "a BM25 score", pl.col("mine").round(1), pl.col("best").round(1))]
 
 
 def _above(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate.audit.findings import findings, spoken
+from curate.audit.findings import above, findings
 from curate.audit.texts import Dataset
 
 Vectors = npt.NDArray[np.float32]
@@ -31,15 +31,9 @@ def by_model(dataset: Dataset, embed: Embed) -> list[pl.DataFrame]:
     if dataset.kind in ("scored", "labeled"):
         return [_outliers(dataset, pairs)]
     best = pairs.filter(pl.col("role") == "positive").group_by("row").agg(best=pl.col("cosine").max())
-    above = pairs.filter(pl.col("role") == "negative").join(best, on="row", how="inner", maintain_order="left")
-    above = above.filter(pl.col("cosine") >= pl.col("best") + ABOVE)
-    said = pl.format(
-        "{} has a cosine of {}, the positive of {}",
-        spoken(pl.col("role"), pl.col("slot")),
-        pl.col("cosine").round(2),
-        pl.col("best").round(2),
-    )
-    return [findings(above, "negative_above_positive", said)]
+    nearer = pairs.filter(pl.col("role") == "negative").join(best, on="row", how="inner", maintain_order="left")
+    nearer = nearer.filter(pl.col("cosine") >= pl.col("best") + ABOVE)
+    return [above(nearer, "a cosine", pl.col("cosine").round(2), pl.col("best").round(2))]
 
 
 def _cosines(dataset: Dataset, pairs: pl.DataFrame, embed: Embed) -> npt.NDArray[np.float64]:

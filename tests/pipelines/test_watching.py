@@ -96,6 +96,12 @@ def test_a_full_disk_does_not_end_the_build(tmp_path: Path) -> None:
         (folder / NAME).mkdir()  # nothing can be written there
         hears.stage_started("ingest", [])
         hears.progress(1, 2)
+        assert (hears.stage, hears.done, hears.total) == ("ingest", 1, 2)
+        assert (folder / NAME).is_dir()
+        with pytest.raises(StoreError, match="cannot be read"):
+            glance(folder, NOW)
+    # Neither could it be taken away, and the build ended all the same.
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == [NAME]
 
 
 def test_a_build_that_is_refused_at_once_leaves_no_folder(tmp_path: Path) -> None:
