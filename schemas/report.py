@@ -71,6 +71,14 @@ class Step(Part):
     lost: tuple[Loss, ...]
 
 
+class Copies(Part):
+    """How many documents of one folder or file repeat a document of another, or of the same."""
+
+    source: str
+    of: str = Field(description="Where the documents are that they repeat, one for each cluster.")
+    count: int = Field(ge=1)
+
+
 class Corpus(Part):
     """The documents and chunks."""
 
@@ -83,6 +91,7 @@ class Corpus(Part):
     chunk_tokens: tuple[Bin, ...]
     duplicates: tuple[Count, ...] = Field(description="Documents by how they repeat another: none, exact, near.")
     largest_clusters: tuple[Count, ...] = Field(description="Documents that near-copies stand for, by number of copies.")
+    copies: tuple[Copies, ...] = Field(description="Where documents repeat others, by folder or file; the most first.")
 
 
 class Questions(Part):
@@ -94,6 +103,8 @@ class Questions(Part):
     first_words: tuple[Count, ...]
     words: tuple[Bin, ...]
     overlap: tuple[Bin, ...] = Field(description="Share of the question's content words that stand in its passage.")
+    repeats: tuple[Count, ...] = Field(description="Candidate questions left out because another asks the same, by reason.")
+    most_repeated: tuple[Count, ...] = Field(description="Kept questions by how many candidates ask nearly the same.")
     real: RealQueries | None = Field(None, description="The queries of `generate.examples`.")
 
 
@@ -103,6 +114,11 @@ class RealQueries(Part):
     queries: int
     first_words: tuple[Count, ...]
     words: tuple[Bin, ...]
+    overlap: tuple[Bin, ...] = Field(
+        description="Share of a query's content words that stand in the passage that BM25 ranks first for it."
+    )
+    compared: int = Field(description="Queries that `overlap` is of: those that find a passage, of 500 at most.")
+    searched: int = Field(description="Passages that were searched for it, 50,000 at most.")
 
 
 class Rate(Part):

@@ -39,12 +39,8 @@ _LONGEST = 40
 def bars(counts: Sequence[Count], title: str, colour: str = KEPT) -> Markup:
     """A bar a name, in the given order, with its number."""
     rows = [{"name": _label(one.name), "count": one.count, "place": place} for place, one in enumerate(counts)]
-    x = {
-        "field": "count",
-        "type": "quantitative",
-        "title": None,
-        "axis": {"grid": False, "tickCount": 4, "tickMinStep": 1, "format": "~s"},
-    }
+    # The number stands at each bar.
+    x = {"field": "count", "type": "quantitative", "axis": None}
     y = {"field": "place", "type": "ordinal", "title": None, "axis": {"labelExpr": f"{_names(rows)}[datum.value]", "ticks": False, "domain": False}}  # fmt: skip
     layers = [
         {"mark": {"type": "bar", "color": colour, "height": 13}, "encoding": {"x": x, "y": y}},
@@ -101,6 +97,28 @@ def parts(rows: Sequence[tuple[str, Mapping[str, int]]], title: str) -> Markup:
     return draw(
         {"data": {"values": values}, "mark": {"type": "bar", "height": 16}, "encoding": encoding, "height": {"step": 26}}, title
     )
+
+
+def matrix(cells: Sequence[tuple[str, str, int]], title: str) -> Markup:
+    """A field for each pair of names (row, column), darker with its count, which stands in it. Rows and columns have one order: that of the names."""
+    names = sorted({name for row, column, _ in cells for name in (row, column)})
+    values = [{"row": names.index(row), "column": names.index(column), "count": count} for row, column, count in cells]
+    labels = _names([{"name": _label(name)} for name in names])
+    scale = {"type": "ordinal", "title": None, "scale": {"domain": list(range(len(names)))}}
+    axis = {"labelExpr": f"{labels}[datum.value]", "ticks": False, "domain": False, "grid": False, "labelLimit": 170}
+    place = {"x": {"field": "column", **scale, "axis": {**axis, "labelAngle": -40}}, "y": {"field": "row", **scale, "axis": axis}}
+    darkness = {"type": "sqrt", "domainMin": 0, "range": [0.1, 0.75]}
+    layers: list[dict[str, Any]] = [
+        {
+            "mark": {"type": "rect", "color": KEPT},
+            "encoding": {**place, "opacity": {"field": "count", "type": "quantitative", "legend": None, "scale": darkness}},
+        },
+        {
+            "mark": {"type": "text", "color": INK, "fontSize": 11},
+            "encoding": {**place, "text": {"field": "count", "type": "quantitative", "format": ","}},
+        },
+    ]
+    return draw({"data": {"values": values}, "layer": layers, "width": {"step": 38}, "height": {"step": 26}}, title)
 
 
 def intervals(rows: Sequence[tuple[str, float, float | None, float | None]], title: str) -> Markup:
@@ -165,7 +183,8 @@ def _stable(text: str) -> int:
 
 def _label(text: str) -> str:
     shown = printable(text)
-    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
+    # Paths differ at their ends, sentences at their beginnings.
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST // 2]}…{shown[1 - _LONGEST // 2 :]}"
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from curate.generate.brief import brief_of
 from curate.store import Store
-from pipelines.reporting.counting import counts, first_words, fixed, histogram, whole_numbers
-from schemas.errors import CurateError
-from schemas.reasons import meaning
-from schemas.report import Audit, Corpus, Count, Loss, Negatives, Questions, RealQueries, Split, Used
+from pipelines.reporting.counting import counts, fixed, whole_numbers
+from pipelines.reporting.real import real_queries
+from schemas.reasons import Reason, meaning
+from schemas.report import Audit, Copies, Corpus, Count, Loss, Negatives, Questions, Split, Used
 from schemas.settings import Settings
 from schemas.tables import SPLITS
 
 _TOP = 12
 _BEGINNING = 160
+
+_FOLDER = (
+    "CASE WHEN contains({0}.source, '#') THEN string_split({0}.source, '#')[1] "
+    "WHEN contains({0}.source, '/') THEN regexp_extract({0}.source, '^(.*)/', 1) ELSE '.' END"
+)
+"""Where a document is from: its file where the file holds several, otherwise its folder."""
+
+_REPEATED = (Reason.QUESTION_REPEATED, Reason.QUESTION_NEAR_DUPLICATE, Reason.ANCHOR_IN_OTHER_SPLIT, Reason.ANCHOR_AMBIGUOUS)
 
 
 def corpus(store: Store) -> Corpus | None:
@@ -28,15 +35,14 @@ def corpus(store: Store) -> Corpus | None:
         formats=_by(store, "documents", "format"),
         sources=counts(
             store,
-            "SELECT CASE WHEN contains(source, '#') THEN string_split(source, '#')[1] WHEN contains(source, '/') "
-            "THEN regexp_extract(source, '^(.*)/', 1) ELSE '.' END AS name, count(*) AS count FROM documents "
-            "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $top",
+            f"SELECT {_FOLDER.format('d')} AS name, count(*) AS count FROM documents AS d GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $top",  # noqa: S608
             {"top": _TOP},
         ),
         document_words=whole_numbers(store, "SELECT length(text) - length(replace(text, ' ', '')) + 1 AS v FROM documents"),
         chunk_tokens=whole_numbers(store, "SELECT tokens AS v FROM chunks") if chunked else (),
         duplicates=_by(store, "document_clusters", "duplicate") if grouped else (),
         largest_clusters=_clusters(store) if grouped else (),
+        copies=_copies(store) if grouped else (),
     )
 
 
@@ -58,6 +64,17 @@ def _clusters(store: Store) -> tuple[Count, ...]:
     )
 
 
+def _copies(store: Store) -> tuple[Copies, ...]:
+    rows = store.rows(
+        f"SELECT {_FOLDER.format('d')} AS source, {_FOLDER.format('o')} AS of, count(*) AS count FROM document_clusters AS c "  # noqa: S608
+        "JOIN document_clusters AS r ON r.cluster_id = c.cluster_id AND r.representative AND NOT c.representative "
+        "JOIN documents AS d ON d.document_id = c.document_id JOIN documents AS o ON o.document_id = r.document_id "
+        "GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT $most",
+        {"most": _TOP * _TOP},
+    )
+    return tuple(Copies(**row) for row in rows)
+
+
 def questions(store: Store, settings: Settings) -> Questions | None:
     """The kept questions; None before stage filter ran."""
     if not {"pairs", "checks"} <= store.tables():
@@ -74,22 +91,23 @@ def questions(store: Store, settings: Settings) -> Questions | None:
         ),
         words=whole_numbers(store, "SELECT question_words AS v FROM checks JOIN pairs USING (question_id)"),
         overlap=fixed(store, "SELECT word_overlap AS v FROM checks JOIN pairs USING (question_id)", 0, 1, 0.05),
-        real=_real(settings),
+        repeats=counts(
+            store,
+            "SELECT reason AS name, count(*) AS count FROM rejected WHERE list_contains($reasons, reason) "
+            "GROUP BY 1 ORDER BY 2 DESC, 1",
+            {"reasons": list(_REPEATED)},
+        ),
+        most_repeated=counts(
+            store,
+            # "like QUESTION in SPLIT: …" and "equals QUESTION" are what stage filter says of them.
+            "SELECT any_value(p.anchor) AS name, count(*) AS count FROM rejected AS r "
+            "JOIN pairs AS p ON p.question_id = regexp_extract(r.detail, '^(?:like|equals(?: imported)?) (\\S+)', 1) "
+            "WHERE r.stage = 'filter' AND list_contains($reasons, r.reason) GROUP BY p.question_id "
+            "ORDER BY 2 DESC, 1, p.question_id LIMIT $top",
+            {"reasons": list(_REPEATED), "top": _TOP},
+        ),
+        real=real_queries(store, settings),
     )
-
-
-def _real(settings: Settings) -> RealQueries | None:
-    if settings.generate.examples is None:
-        return None
-    try:
-        examples = brief_of(settings).examples
-    except CurateError:
-        # The file was there when the build ran; a report does without it.
-        return None
-    if examples is None:
-        return None
-    lengths = [len(text.split()) for text in examples.queries]
-    return RealQueries(queries=len(lengths), first_words=first_words(examples.queries), words=histogram(lengths))
 
 
 def negatives(store: Store, wanted: int) -> Negatives | None:

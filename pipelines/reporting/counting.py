@@ -50,6 +50,26 @@ def histogram(values: Sequence[int]) -> tuple[Bin, ...]:
     return _reaching(_bins(found, low, width, number), ranked[-1])
 
 
+def shares(values: Sequence[float], width: float) -> tuple[Bin, ...]:
+    """A histogram of numbers between 0 and 1 in bins of one width; no bins without numbers."""
+    last = round(1 / width) - 1
+    found: dict[int, int] = {}
+    for value in values:
+        place = min(last, math.floor(value / width + 1e-9))
+        found[place] = found.get(place, 0) + 1
+    return _bins(found, 0, width, last + 1) if values else ()
+
+
+def median(bins: Sequence[Bin]) -> float | None:
+    """The middle of the bin that holds the median; None without values."""
+    total, below = sum(one.count for one in bins), 0
+    for one in bins:
+        below += one.count
+        if total and 2 * below >= total:
+            return (one.low + one.high) / 2
+    return None
+
+
 def first_words(texts: Iterable[str], most: int = 12) -> tuple[Count, ...]:
     """The words that questions begin with, the commonest first."""
     found: dict[str, int] = {}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipelines.reporting.contents import named
+from pipelines.reporting.counting import median
 from schemas.report import (
     Audit,
     Corpus,
@@ -29,6 +31,16 @@ FEW_QUERIES = 50
 LARGE_SHARE = 0.25
 """Of candidate questions: one reason that takes more is worth reading samples of."""
 
+FEW_REAL = 20
+"""Real queries below which nothing is said of how the kept questions differ from them."""
+
+LENGTH_RATIO = 2.0
+"""Between the median lengths of kept questions and real queries, either way, from which they are unlike."""
+
+OVERLAP_GAP = 0.25
+"""Between the medians of the shares of words that stand in the passage."""
+
+_EVERYBODYS = 20
 _ORDER = ("stop", "fix", "note")
 
 
@@ -155,6 +167,34 @@ def _taken_questions(facts: Facts) -> Iterator[Finding]:
     )
 
 
+def _unlike_real_queries(facts: Facts) -> Iterator[Finding]:
+    known = facts.questions
+    if known is None or known.real is None or known.real.queries < FEW_REAL:
+        return
+    differ = []
+    ours, theirs = median(known.words), median(known.real.words)
+    if ours and theirs and max(ours, theirs) > LENGTH_RATIO * min(ours, theirs):
+        differ.append(f"half of the kept questions have {ours:.0f} words or more, half of the real queries {theirs:.0f}")
+    ours, theirs = median(known.overlap), median(known.real.overlap)
+    if known.real.compared >= FEW_REAL and ours is not None and theirs is not None and abs(ours - theirs) > OVERLAP_GAP:
+        differ.append(f"{ours:.0%} of a kept question's words stand in its passage, {theirs:.0%} of a real query's (medians)")
+    if differ:
+        llm = facts.settings.llm.generator.model is not None
+        yield Finding(
+            kind="unlike_real_queries",
+            severity="fix",
+            text=f"the kept questions are unlike those of {_name(facts.settings.generate.examples)}: {'; '.join(differ)}.",
+            next_step="Turn `generate.extractive` off, or raise `generate.questions_per_chunk`: the model's questions follow the real ones."
+            if llm
+            else "A language model can write questions like them: set `llm.generator.model` (docs/llm.md).",
+            section="questions",
+        )
+
+
+def _name(path: str | None) -> str:
+    return Path(path).name if path else "generate.examples"
+
+
 def _large_losses(facts: Facts) -> Iterator[Finding]:
     for step in facts.funnel:
         lost = sum(loss.count for loss in step.lost)
@@ -206,12 +246,12 @@ def _negatives(facts: Facts) -> Iterator[Finding]:
             section="negatives",
         )
     top = known.most_used[0].pairs if known.most_used else 0
-    if top > max(20, 0.02 * known.pairs):
+    if top > max(_EVERYBODYS, 0.02 * known.pairs):
         yield Finding(
             kind="one_passage_is_everybodys_negative",
             severity="fix",
             text=f"one passage is the negative of {top:,} pairs: the model would learn to avoid it.",
-            next_step=f"Set `mine.max_uses`; `curate why {facts.folder} {known.most_used[0].chunk_id}` shows the passage.",
+            next_step=f"`curate why {facts.folder} {known.most_used[0].chunk_id}` shows it; `curate mine {facts.folder} --set mine.max_uses={_EVERYBODYS}` caps it.",
             section="negatives",
         )
     lot = named(known.origins, "random")
@@ -289,6 +329,7 @@ _LOOKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _few_pairs,
     _unmeasured_gates,
     _negatives,
+    _unlike_real_queries,
     _taken_questions,
     _tests,
     _languages,

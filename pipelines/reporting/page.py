@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +16,7 @@ from markupsafe import Markup, escape
 
 from pipelines.bill import section_line
 from pipelines.reporting import charts
-from schemas.report import Count, Report, Sample
+from schemas.report import Copies, Count, RealQueries, Report, Sample
 
 METRICS = ("ndcg@10", "mrr@10", "map@100", "hit@1", "hit@5", "hit@10", "recall@100")
 
@@ -33,6 +34,7 @@ _SECTIONS = (
     ("samples", "Rows to read"),
 )
 _MOST_REASONS = 12
+_MOST_PLACES = 10
 
 Figures = list[tuple[Markup, str]]
 
@@ -142,6 +144,10 @@ def _corpus(report: Report) -> Figures:
     if any(one.name != "none" for one in known.duplicates):
         found.append((charts.bars(known.duplicates, "documents that repeat another"), "Repeated documents"))
         found.append((charts.bars(known.largest_clusters, "copies"), "Documents with most copies"))
+    cells = _largest(known.copies)
+    if len({name for row, column, _ in cells for name in (row, column)}) > 1:
+        caption = "Where repeated documents are (rows), and what they repeat (columns)"
+        found.append((charts.matrix(cells, "documents that repeat another, by place"), caption))
     return [(chart, caption) for chart, caption in found if chart]
 
 
@@ -154,12 +160,31 @@ def _questions(report: Report) -> Figures:
         (charts.bars(known.styles, "questions by style"), "Kept questions by style"),
         (charts.bars(known.origins, "questions by origin"), "Who made them"),
         (charts.histogram(known.words, "words", beside=real.words if real else ()), "Length of questions (words)"),
-        (charts.histogram(known.overlap, "share of content words"), "How many of a question's words stand in its passage"),
+        (charts.histogram(known.overlap, "share of content words", beside=real.overlap if real else ()), _overlap_caption(real)),
         (charts.bars(known.first_words, "first words"), "How questions begin"),
     ]
+    if known.repeats:
+        found.append((charts.bars(known.repeats, "repeated questions", charts.REJECTED), "Left out: another asks the same"))
+    if known.most_repeated:
+        found.append((charts.bars(known.most_repeated, "times asked again"), "Kept questions that were asked most often"))
     if real is not None:
         found.append((charts.bars(real.first_words, "first words of real queries"), f"How {real.queries:,} real queries begin"))
     return found
+
+
+def _overlap_caption(real: RealQueries | None) -> str:
+    said = "How many of a question's words stand in its passage"
+    return f"{said}; of {real.compared:,} real queries in the passage found first" if real is not None and real.compared else said
+
+
+def _largest(copies: Sequence[Copies]) -> list[tuple[str, str, int]]:
+    """The fields between the places with most copies, `_MOST_PLACES` of them."""
+    totals = Counter[str]()
+    for one in copies:
+        totals.update({one.source: one.count})
+        totals.update({one.of: one.count})
+    places = {name for name, _ in sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:_MOST_PLACES]}
+    return [(one.source, one.of, one.count) for one in copies if one.source in places and one.of in places]
 
 
 def _negatives(report: Report) -> Figures:

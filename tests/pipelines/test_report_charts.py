@@ -9,7 +9,7 @@ from lxml import etree
 
 from curate.store import open_store
 from pipelines.reporting import charts
-from pipelines.reporting.counting import first_words, fixed, histogram, whole_numbers
+from pipelines.reporting.counting import first_words, fixed, histogram, median, shares, whole_numbers
 from pipelines.reporting.page import ticked
 from schemas.errors import ContractError
 from schemas.report import Bin, Count
@@ -33,7 +33,8 @@ def test_bars_name_their_values() -> None:
 
 
 def test_names_are_cut() -> None:
-    assert "x" * 39 + "…" in texts(charts.bars([Count(name="x" * 60, count=1)], "t"))
+    name = "documents/of/the/first/year/and/others/named.html"
+    assert "documents/of/the/fir…d/others/named.html" in texts(charts.bars([Count(name=name, count=1)], "t"))
 
 
 def test_a_threshold_is_drawn() -> None:
@@ -51,6 +52,17 @@ def test_parts_intervals_and_maps() -> None:
     drawn = charts.scatter({"a <b>": [(0, 1), (1, 0)], "c": [(0.5, 0.5)]}, "map")
     assert {"a <b>", "c"} <= set(texts(drawn))
     assert len(etree.fromstring(drawn).findall(".//{*}g[@class='mark-symbol role-mark marks']/{*}path")) == 3
+
+
+def test_a_matrix_has_one_order_of_names_both_ways() -> None:
+    cells = [("old <b>", "new", 1_200), ("new", "old <b>", 3), ("new", "new", 5)]
+    drawn = charts.matrix(cells, "copies")
+    assert [text for text in texts(drawn) if text in ("new", "old <b>")] == ["new", "old <b>"] * 2
+    assert {"1,200", "3", "5"} <= set(texts(drawn))
+    fields = etree.fromstring(drawn).findall(".//{*}g[@class='mark-rect role-mark layer_0_marks']/{*}path")
+    label = [field.get("aria-label") for field in fields]
+    assert sorted(label) == ["column: 0; row: 0; count: 5", "column: 0; row: 1; count: 1200", "column: 1; row: 0; count: 3"]
+    assert drawn == charts.matrix(cells, "copies")
 
 
 def test_the_same_chart_has_the_same_bytes_and_ids_of_its_own() -> None:
@@ -110,3 +122,21 @@ def test_first_words_are_told_without_marks() -> None:
 )
 def test_code_in_texts_of_ours(text: str, made: str) -> None:
     assert ticked(text) == made
+
+
+def test_shares_fall_into_bins_of_one_width() -> None:
+    found = shares([0.0, 0.29, 0.3, 0.999, 1.0], 0.1)
+    assert [(one.low, one.high, one.count) for one in found if one.count] == [
+        (0, 0.1, 1),
+        (0.2, 0.3, 1),
+        (0.3, 0.4, 1),
+        (0.9, 1.0, 2),
+    ]
+    assert len(found) == 10
+    assert shares([], 0.1) == ()
+
+
+def test_a_median_is_the_middle_of_its_bin() -> None:
+    assert median(shares([0.05, 0.35, 0.95], 0.1)) == pytest.approx(0.35)
+    assert median(shares([0.05, 0.05, 0.95, 0.95], 0.1)) == pytest.approx(0.05)
+    assert median(()) is None

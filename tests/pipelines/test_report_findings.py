@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from pipelines.reporting.findings import Facts, findings, verdict
-from schemas.report import Audit, Corpus, Count, Gate, Loss, Negatives, Questions, Rate, Split, Step, Used
+from schemas.report import Audit, Bin, Corpus, Count, Gate, Loss, Negatives, Questions, Rate, RealQueries, Split, Step, Used
 from schemas.settings import Settings, load_settings
 
 
 def corpus(**values: Any) -> Corpus:
     usual: dict[str, Any] = {
         "documents": 100, "chunks": 400, "languages": (Count(name="en", count=100),), "formats": (), "sources": (), "document_words": (),
-        "chunk_tokens": (), "duplicates": (Count(name="none", count=100),), "largest_clusters": (),
+        "chunk_tokens": (), "duplicates": (Count(name="none", count=100),), "largest_clusters": (), "copies": (),
     }  # fmt: skip
     return Corpus(**{**usual, **values})
 
@@ -23,7 +23,7 @@ def corpus(**values: Any) -> Corpus:
 def questions(**values: Any) -> Questions:
     usual: dict[str, Any] = {
         "kept": 900, "styles": (), "origins": (Count(name="llm", count=600), Count(name="extractive", count=300)), "first_words": (),
-        "words": (), "overlap": (),
+        "words": (), "overlap": (), "repeats": (), "most_repeated": (),
     }  # fmt: skip
     return Questions(**{**usual, **values})
 
@@ -34,6 +34,29 @@ def negatives(**values: Any) -> Negatives:
         "most_used": (Used(chunk_id="c1", source="a.txt", text="A", pairs=9),),
     }  # fmt: skip
     return Negatives(**{**usual, **values})
+
+
+def bins(width: float, **counts: int) -> tuple[Bin, ...]:
+    """A bin for each place, named `_PLACE`."""
+    low = {name: int(name[1:]) * width for name in counts}
+    return tuple(Bin(low=low[name], high=low[name] + width, count=count) for name, count in counts.items())
+
+
+def real(**values: Any) -> RealQueries:
+    usual: dict[str, Any] = {
+        "queries": 40, "first_words": (), "words": bins(2, _3=40), "overlap": bins(0.1, _6=40), "compared": 40, "searched": 400,
+    }  # fmt: skip
+    return RealQueries(**{**usual, **values})
+
+
+def beside(words: int, overlap: int, **values: Any) -> dict[str, Any]:
+    """Kept questions with their medians in these bins, beside real queries with theirs in the bins 3 (7 words) and 6 (65%)."""
+    kept = questions(words=bins(2, **{f"_{words}": 900}), overlap=bins(0.1, **{f"_{overlap}": 900}), real=real(**values))
+    return {"questions": kept, "settings": WITH_EXAMPLES}
+
+
+WITH_EXAMPLES = load_settings(None, ["generate.examples=asked/queries.txt"])
+WITHOUT_A_MODEL = "A language model can write questions like them: set `llm.generator.model` (docs/llm.md)."
 
 
 def gate(**values: Any) -> Gate:
@@ -128,7 +151,7 @@ OUTCOME = {"model": "tuned", "verdict": {"outcome": "DO NOT SHIP", "headline": "
         (
             {"negatives": negatives(most_used=(Used(chunk_id="c9", source="a", text="A", pairs=21),))},
             "one_passage_is_everybodys_negative", "fix", "one passage is the negative of 21 pairs: the model would learn to avoid it.",
-            "Set `mine.max_uses`; `curate why built c9` shows the passage.",
+            "`curate why built c9` shows it; `curate mine built --set mine.max_uses=20` caps it.",
         ),
         (
             {"negatives": negatives(origins=(Count(name="random", count=46),))},
@@ -138,6 +161,22 @@ OUTCOME = {"model": "tuned", "verdict": {"outcome": "DO NOT SHIP", "headline": "
             {"questions": questions(origins=(Count(name="extractive", count=450), Count(name="llm", count=450)))},
             "questions_are_extracts", "note", "50% of the kept questions are sentences, headings and words of their passages: people ask otherwise.",
             "For questions in people's words set `llm.generator.model` (docs/llm.md).",
+        ),
+        (
+            beside(words=7, overlap=9), "unlike_real_queries", "fix",
+            "the kept questions are unlike those of queries.txt: half of the kept questions have 15 words or more, half of the real queries 7; "
+            "95% of a kept question's words stand in its passage, 65% of a real query's (medians).", WITHOUT_A_MODEL,
+        ),
+        (
+            beside(words=1, overlap=3), "unlike_real_queries", "fix",
+            "the kept questions are unlike those of queries.txt: half of the kept questions have 3 words or more, half of the real queries 7; "
+            "35% of a kept question's words stand in its passage, 65% of a real query's (medians).", WITHOUT_A_MODEL,
+        ),
+        (
+            {**beside(words=3, overlap=9), "settings": load_settings(None, ["generate.examples=q.csv", "llm.generator.model=m"])},
+            "unlike_real_queries", "fix", "the kept questions are unlike those of q.csv: 95% of a kept question's words stand in its passage, "
+            "65% of a real query's (medians).",
+            "Turn `generate.extractive` off, or raise `generate.questions_per_chunk`: the model's questions follow the real ones.",
         ),
         (
             {"splits": (Split(name="test", documents=1, chunks=1, pairs=60, queries=49),)},
@@ -169,6 +208,9 @@ def test_each_finding(change: dict[str, Any], kind: str, severity: str, text: st
     "change",
     [
         {"negatives": negatives(short=18)},
+        beside(words=6, overlap=8),
+        beside(words=9, overlap=9, queries=19, compared=19),
+        beside(words=3, overlap=9, compared=19),
         {"negatives": negatives(most_used=(Used(chunk_id="c9", source="a", text="A", pairs=20),))},
         {"negatives": negatives(origins=(Count(name="random", count=45),))},
         {"funnel": lost(299)},
