@@ -1,9 +1,10 @@
 """The whole road on a domain with human questions: raw documents → `curate build` → train → BM25, base and tuned side by side.
 
-    python benchmarks/domain.py --data FOLDER --set squad --model PATH_OR_NAME [--seeds 3] [--max-pairs 600]
+    python benchmarks/domain.py --data FOLDER --set squad|ir_cranfield|medquad --model PATH_OR_NAME [--seeds 3] [--max-pairs 600]
 
 FOLDER holds `squad/v1_paragraphs.parquet` and `squad/v1_questions.parquet` (articles are the documents, questions carry answer
-offsets), and `ir_cranfield/{corpus,queries,qrels}.parquet` (abstracts are the documents, judgements name documents). No human question is
+offsets), `ir_cranfield/{corpus,queries,qrels}.parquet` (abstracts are the documents, judgements name documents) and
+`medquad/medquad_qa.parquet` (a document of all answers on one subject, questions with their answer). No human question is
 ever trained on. Prints a table, then one line of JSON.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from benchmarks.planted_negatives import read_medquad
 from pipelines.evaluation import Test, bm25_run
 from schemas.training import EvaluateSettings, TrainSettings
 from train.bootstrap import paired_bootstrap
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or Path(temporary)
-        prepare = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield}[options.set]
+        prepare = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield, "medquad": prepare_medquad}[options.set]
         domain = prepare(options.data, folder / options.set, options.max_questions)
         built = folder / f"{options.set}-built"
         dataset = build_dataset(domain.documents, built, options.build_set)
@@ -110,6 +112,29 @@ def prepare_cranfield(data: Path, folder: Path, limit: int) -> Domain:
         {"query-id": q, "corpus-id": d, "score": s} for q, d, s in qrels.select("query_id", "doc_id", "score").iter_rows()
     ]
     return Domain(documents.parent, _write(folder / "queries.jsonl", chosen), _write(folder / "qrels.jsonl", judgements))
+
+
+def prepare_medquad(data: Path, folder: Path, limit: int) -> Domain:
+    """The answers on each subject joined by blank lines, `limit` of them; their questions, with where the answer begins."""
+    source = read_medquad(data, limit)
+    documents, rows = [], []
+    for subject, answers in sorted(source.members.items()):
+        joined = ""
+        for answer in answers:
+            start = len(joined) + 2 if joined else 0
+            joined = joined + "\n\n" + source.passages[answer] if joined else source.passages[answer]
+            rows += [
+                {
+                    "question_id": one.id,
+                    "question": one.text,
+                    "document": subject,
+                    "answer": source.passages[answer],
+                    "answer_start": start,
+                }
+                for one in source.questions.get(answer, ())
+            ]
+        documents.append({"id": subject, "text": joined})
+    return Domain(_write(folder / "raw" / "subjects.jsonl", documents).parent, _write(folder / "questions.jsonl", rows), None)
 
 
 def print_table(report: Mapping[str, Any]) -> None:
@@ -266,7 +291,7 @@ def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_training_options(parser, seeds=3)
-    parser.add_argument("--set", choices=["squad", "ir_cranfield"], default="squad")
+    parser.add_argument("--set", choices=["squad", "ir_cranfield", "medquad"], default="squad")
     parser.add_argument("--build-set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the build")
     return parser.parse_args(arguments)
 

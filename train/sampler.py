@@ -24,8 +24,8 @@ _LARGE = 32
 _TRIES = 8
 # Neighbours that come into a batch together, anchors that a passage brings, passages that the last batch has at least.
 _GROUP, _ANCHORS, _LEAST = 8, 3, 4
-# Times that an epoch has a passage: with up to six of its anchors, as many as most have.
-_TURNS = 2
+# Times that an epoch has a passage: with up to six of its anchors, as many as most have; more where an epoch would have few steps.
+_TURNS, _MOST_TURNS, _STEPS = 2, 4, 100
 # Passages among which neighbours are looked for.
 _NEIGHBOURS_IN = 8192
 
@@ -188,9 +188,9 @@ class Batches:
 
 @dataclass(frozen=True)
 class Neighbourhoods(Batches):
-    """Batches of `size` passages in groups of neighbours, each passage with some of its anchors: every epoch has every passage twice.
+    """Batches of `size` passages in groups of neighbours, each passage with some of its anchors.
 
-    Neighbours are the hardest negatives there are; several anchors share the cost of embedding their passage.
+    An epoch has every passage twice, and up to four times where that makes fewer than 100 batches. Neighbours are the hardest negatives there are; several anchors share the cost of embedding their passage.
     """
 
     place: Sequence[int] = ()
@@ -202,7 +202,8 @@ class Neighbourhoods(Batches):
         anchors: list[list[int]] = [[] for _ in range(len(self.vectors))]
         for row in self._shuffled(self.rows, 0, 0):
             anchors[self.place[row]].append(row)
-        return [batch for turn in range(_TURNS) for batch in self._pass(_TURNS * number + turn, anchors)]
+        turns = min(_MOST_TURNS, max(_TURNS, math.ceil(_STEPS * self.size / len(self.vectors))))
+        return [batch for turn in range(turns) for batch in self._pass(turns * number + turn, anchors)]
 
     def _pass(self, number: int, anchors: Sequence[Sequence[int]]) -> list[list[int]]:
         order = list(chain.from_iterable(self._groups(number)))

@@ -96,7 +96,8 @@ def test_requests_are_taken_lazily_and_not_all_at_once(server: ScriptedServer, a
             yield requests(str(taken))[0]
 
     with closing(client(answers, role(server, concurrency=2)).settle(endless())) as stream:
-        assert next(stream).text == "about 1"
+        # Two are asked at once, and either may be answered first.
+        assert next(stream).text in ("about 1", "about 2")
     assert taken <= 17
 
 

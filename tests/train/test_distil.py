@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -167,27 +168,37 @@ def neighbourhoods(vectors: Any, anchors: int, size: int) -> Neighbourhoods:
     return Neighbourhoods(rows=len(place), size=size, seed=1, place=place, vectors=vectors)
 
 
-def test_batches_hold_neighbours_and_every_passage_twice_an_epoch() -> None:
+def test_batches_hold_neighbours_and_every_passage_some_times_an_epoch() -> None:
     # Four directions, eight passages each.
     vectors = np.repeat(np.eye(4, dtype=np.float32), 8, axis=0)
     batches = neighbourhoods(vectors, 2, 8)
-    assert batches.steps == 8
+    assert batches.steps == 16
     for number in (0, 1):
         epoch = batches.epoch(number)
         passages = [sorted({row // 2 for row in batch}) for batch in epoch]
-        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 0, 8, 8, 16, 16, 24, 24)]
-        assert sorted(row for batch in epoch for row in batch) == sorted([*range(64), *range(64)])
+        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 8, 16, 24) for _ in range(4)]
+        assert sorted(row for batch in epoch for row in batch) == sorted([*range(64)] * 4)
     assert batches.epoch(0) == neighbourhoods(vectors, 2, 8).epoch(0) != batches.epoch(1)
+
+
+@pytest.mark.parametrize(("passages", "times"), [(8, 4), (200, 4), (201, 4), (264, 4), (272, 3), (392, 3), (400, 2), (2_000, 2)])
+def test_an_epoch_of_few_passages_has_them_more_often(passages: int, times: int) -> None:
+    # A hundred batches of eight are asked for, and four times at most.
+    vectors = np.eye(8, dtype=np.float32)[np.arange(passages) % 8]
+    batches = neighbourhoods(vectors, 1, 8)
+    epoch = batches.epoch(0)
+    assert Counter(row for batch in epoch for row in batch) == dict.fromkeys(range(passages), times)
+    assert batches.steps == len(epoch)
 
 
 def test_anchors_take_turns_and_a_small_rest_joins_the_last_batch() -> None:
     vectors = np.eye(9, dtype=np.float32)
-    batches = neighbourhoods(vectors, 7, 8)
-    assert batches.steps == 2
+    batches = neighbourhoods(vectors, 16, 8)
+    assert batches.steps == 4
     for number in range(2):
         epoch = batches.epoch(number)
-        assert [len(batch) for batch in epoch] == [27, 27]
-        assert all({row // 7 for row in batch} == set(range(9)) for batch in epoch)
-        # Six of the seven anchors of each passage, and in two epochs all.
-        assert len({row for batch in epoch for row in batch}) == 54
-    assert {row for number in range(2) for batch in batches.epoch(number) for row in batch} == set(range(63))
+        assert [len(batch) for batch in epoch] == [27] * 4
+        assert all({row // 16 for row in batch} == set(range(9)) for batch in epoch)
+        # Twelve of the sixteen anchors of each passage, and in two epochs all.
+        assert len({row for batch in epoch for row in batch}) == 9 * 12
+    assert {row for number in range(2) for batch in batches.epoch(number) for row in batch} == set(range(9 * 16))
