@@ -160,6 +160,7 @@ def _arguments(library: Any, run: Run, place: Place) -> Any:
         use_cpu=run.device == "cpu",
         dataloader_pin_memory=run.device.startswith("cuda"),
         disable_tqdm=True,
+        accelerator_config={"even_batches": False},
         report_to=reports(settings),
     )
     if arguments.n_gpu > 1:

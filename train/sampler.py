@@ -251,4 +251,7 @@ def batch_sampler(batches: Batches, dataset: Any, **options: Any) -> Any:
         def __iter__(self) -> Iterator[list[int]]:
             yield from batches.epoch(self.epoch)
 
-    return Sampler(dataset, **options)
+    sampler = Sampler(dataset, **options)
+    # Where several processes share the batches, accelerate drops those that have not just so many rows.
+    sampler.batch_size = None
+    return sampler
