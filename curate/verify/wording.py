@@ -63,6 +63,13 @@ _LEADING = re.compile(
 )
 _YES_NO = re.compile(rf"^\W*{_HELP}\s+(?P<it>{_IT})\b(?P<rest>.*)", re.I | re.S)
 _STATEMENT = re.compile(r"^\W*(?P<it>it|they|he|she|this|these|those|its|their|his|her)\b(?P<rest>.*)", re.I | re.S)
+# "Before this, …", "Because of that, …": a sentence that goes on from the one before it.
+_OPENING = re.compile(
+    r"^\W*(?:(?:before|after|because of|due to|owing to|despite|in spite of|besides|with|without|from|in|for|by|until|since|like|unlike|on"
+    r"|instead of|in addition to|as a result of|apart from|other than|following|given|along with|together with|prior to|thanks to|beyond)"
+    r"\s+)(?P<it>this|that|these|those|it|them|all this|all that|which)\s*,",
+    re.I,
+)
 _OWNED = re.compile(rf"^\W*{_WH}(?:\s+\w+)?\s+(?:is|are|was|were|do|does|did|can|will)\s+(?P<it>its|their|his|her)\s", re.I)
 _NAME_OF = re.compile(
     r"\b(?:name|purpose|role|age|size|date|title|cause|meaning) of (?P<it>his|her|its|their|him|it|them)\b", re.I
@@ -130,6 +137,9 @@ def _unresolved(text: str) -> str | None:
 
 def _subject(text: str) -> str | None:
     """ "What does it do?", "Is this important?", "It is …": the pronoun is the first noun."""
+    opening = _OPENING.search(text)
+    if opening:
+        return " ".join(opening.group().split()).strip(" ,")
     leading = _LEADING.search(text)
     if leading and not _named(leading["noun"]) and not _stands_for_nothing(leading):
         return leading["it"]

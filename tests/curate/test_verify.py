@@ -189,6 +189,9 @@ def test_faults_of_form(text: str, fault: str) -> None:
         ("它是什么时候发明的?", "它是"),
         ("この文章によると、サギは何を食べますか", "この文章"),
         ("それは何ですか", "それは"),
+        ("Before this, fastapi would include all the routes at start.", "Before this"),
+        ("Because of that , the server closes the connection.", "Because of that"),
+        ("In addition to these, a mill stood by the river.", "In addition to these"),
     ],
 )
 def test_wording_that_needs_the_passage(question: str, wording: str) -> None:
@@ -205,6 +208,8 @@ Is it true that herons sleep standing?
 How do you change the color of the text in CSS?
 How do I drop the table in PostgreSQL?
 Who is the author of Moby-Dick?
+Before this century, herons were hunted for their feathers.
+In that year Tesla moved to Colorado Springs, and stayed.
 What did the passage of the Civil Rights Act change?
 What happened after the passage of time?
 What does "this page isn't working" mean in Chrome?
