@@ -16,7 +16,7 @@ from train.binary import Labels, Scores, average_precision, roc_auc
 from train.checker_data import Divided
 from train.data import to_dataset
 from train.evaluate import Progress
-from train.fit import failure
+from train.fit import dev_evaluator, failure
 from train.labelled import Labelled
 from train.model_folder import Place
 from train.models import third_party
@@ -82,7 +82,7 @@ def fit_checker(model: Any, run: CheckerRun, place: Place) -> Any:
             train_dataset=to_dataset(_frame(run.data.train)),
             # Planted faults outnumber good rows: both classes weigh the same, so that a score of 0.5 means undecided.
             loss=losses.BinaryCrossEntropyLoss(model, pos_weight=weight),
-            evaluator=_evaluator(run) if run.data.dev else None,
+            evaluator=dev_evaluator(PRIMARY, lambda fitted: _on_dev(fitted, run)) if run.data.dev else None,
             callbacks=[watch(run.progress)],
         )
         trainer.remove_callback(third_party("transformers.trainer_callback").PrinterCallback)
@@ -167,19 +167,6 @@ def _like_length(dataset: Any, batch_size: int, drop_last: bool, generator: Any 
     return LikeLength(dataset, batch_size=batch_size, drop_last=drop_last, generator=generator, seed=seed)
 
 
-def _evaluator(run: CheckerRun) -> Any:
-    package = third_party("sentence_transformers.base.evaluation", "sentence_transformers.evaluation")
-    parent: Any = getattr(package, "BaseEvaluator", None) or package.SentenceEvaluator
-
-    class DevEvaluator(parent):  # type: ignore[misc]
-        """ROC-AUC and average precision on dev."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.primary_metric = PRIMARY
-
-        def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
-            run.progress("dev", 0, None)
-            return dev_metrics(model, run, "dev")
-
-    return DevEvaluator()
+def _on_dev(model: Any, run: CheckerRun) -> dict[str, float]:
+    run.progress("dev", 0, None)
+    return dev_metrics(model, run, "dev")

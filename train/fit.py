@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -96,7 +96,7 @@ def _trainer(encoder: Any, run: Run, place: Place) -> Any:
         args=_arguments(library, run, place),
         train_dataset=to_dataset(run.data.rows),
         loss=build_loss(run.plan.loss, encoder, run.plan.options),
-        evaluator=_evaluator(run) if run.dev.queries else None,
+        evaluator=dev_evaluator(PRIMARY, lambda fitted: _on_dev(fitted, run)) if run.dev.queries else None,
         callbacks=callbacks,
     )
     # It prints every log line to stdout, which belongs to results.
@@ -193,20 +193,26 @@ def _logging_to(folder: Path) -> Iterator[None]:
             del os.environ[name]
 
 
-def _evaluator(run: Run) -> Any:
+def dev_evaluator(primary: str, measure: Callable[[Any], dict[str, float]]) -> Any:
+    """What the library's trainers call to measure a model on dev; `primary` is the metric that chooses."""
     package = third_party("sentence_transformers.base.evaluation", "sentence_transformers.evaluation")
     parent: Any = getattr(package, "BaseEvaluator", None) or package.SentenceEvaluator
 
     class DevEvaluator(parent):  # type: ignore[misc]
-        """nDCG@10 and the rest on dev, against all passages."""
+        """`measure`, as the library wants it."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.primary_metric = PRIMARY
+            self.primary_metric = primary
 
         def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
-            run.progress("dev", 0, None)
-            with as_saved(model):
-                return dev_scores(model, run.dev, run.settings, run.progress, "dev")
+            return measure(model)
 
     return DevEvaluator()
+
+
+def _on_dev(model: Any, run: Run) -> dict[str, float]:
+    run.progress("dev", 0, None)
+    with as_saved(model):
+        scores: dict[str, float] = dev_scores(model, run.dev, run.settings, run.progress, "dev")
+    return scores
