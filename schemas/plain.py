@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.dataset import negative_columns, score_columns
+from schemas.errors import InputError
 
 ANCHOR = ("anchor", "query", "question", "premise", "sentence1", "sentence_a", "text1", "text_a")
 PASSAGE = (
@@ -33,6 +35,17 @@ NLI_LABELS = ("entailment", "neutral", "contradiction")
 YES_NO = {"1": 1, "1.0": 1, "true": 1, "yes": 1, "0": 0, "0.0": 0, "false": 0, "no": 0}
 NLI_NUMBERS = {name: number for number, name in enumerate(NLI_LABELS)} | {str(number): number for number in range(3)}
 """Labels as they are written, in lower case → the number they mean."""
+
+
+def json_object(line: str, place: str) -> dict[str, Any]:
+    """A line of JSONL, which stands at `place`. Raises InputError when it holds anything but one JSON object."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}", where=place, next_step="write one JSON object a line") from error
+    if not isinstance(found, dict):
+        raise InputError(f"not a JSON object but {type(found).__name__}", where=place, next_step="write one JSON object a line")
+    return found
 
 
 def folded(name: Any) -> str:

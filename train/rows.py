@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import polars as pl
 import polars.exceptions
 
 from schemas.errors import InputError
+from schemas.plain import json_object
 
 KINDS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 
@@ -74,13 +74,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             place = f"{path.name} line {number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"not JSON: {error}", where=place, next_step="one JSON object a line") from error
-            if not isinstance(row, dict):
-                raise InputError("not a JSON object", where=place, next_step="one JSON object a line")
-            yield place, row
+            yield place, json_object(line, place)
 
 
 def _delimited(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

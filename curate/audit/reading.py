@@ -16,6 +16,7 @@ from curate.audit.files import SPLITS, Part, find_parts
 from curate.ingest.decode import decode, detect
 from curate.ingest.reject import NotKept
 from schemas.errors import InputError
+from schemas.plain import json_object
 
 _CHARACTERS_SHOWN = 160
 
@@ -133,21 +134,8 @@ def _json_lines(path: Path, notes: list[str]) -> pl.DataFrame:
 
 def _objects(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """The objects of a file that polars refused, or where it is broken."""
-    found = []
-    for number, line in enumerate(_decoded(path, notes).split("\n"), 1):
-        if not line.strip():
-            continue
-        place = f"{path.name} line {number}"
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"not JSON: {error}", where=place, next_step="write one JSON object a line") from error
-        if not isinstance(value, dict):
-            raise InputError(
-                f"not a JSON object but {type(value).__name__}", where=place, next_step="write one JSON object a line"
-            )
-        found.append(value)
-    return found
+    lines = enumerate(_decoded(path, notes).split("\n"), 1)
+    return [json_object(line, f"{path.name} line {number}") for number, line in lines if line.strip()]
 
 
 def _json_list(path: Path, notes: list[str]) -> pl.DataFrame:
