@@ -80,6 +80,15 @@ class TrainSettings(Section):
         description="Train low-rank adapters of this rank instead of all weights (extra `lora`); they are merged into the weights on saving.",
     )
     lora_alpha: int | None = Field(None, ge=1, description="Scale of the adapters; unset: twice `lora_rank`.")
+    base_share: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description=(
+            "Share of the base model's weights in the finished model, which are averaged with the tuned ones (WiSE-FT, Wortsman et al. 2022): it keeps "
+            "what the base knew. Unset: 0.25 for HybridDistillLoss, otherwise 0; 0 with `lora_rank` and from scratch."
+        ),
+    )
     query_prompt: str | None = Field(
         None,
         description="Text before every anchor; unset: the model's own, else that of its family (E5, BGE, Nomic); empty: none.",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from schemas.errors import SettingsError
 from schemas.training import TrainSettings
 
 LEARNING_RATES = ((50_000_000, 3e-5), (200_000_000, 2e-5), (math.inf, 1e-5))
@@ -18,6 +19,9 @@ LORA_FACTOR = 10.0
 
 HYBRID_FACTOR = 10 / 3
 """HybridDistillLoss says little in most steps: on squad and Cranfield three times the rate gained more, without harm (docs/benchmarks.md)."""
+
+HYBRID_BASE_SHARE = 0.25
+"""Of the base model's weights after HybridDistillLoss: nothing lost where tuning gained, half a point gained where it had lost (docs/benchmarks.md)."""
 
 WARMUPS = ((200_000_000, 0.1), (math.inf, 0.2))
 """Up to so many parameters → share of the steps in which the learning rate rises: convention, not a measurement of ours."""
@@ -55,6 +59,17 @@ def learning_rate(settings: TrainSettings, size: int, *, hybrid: bool = False) -
 def warmup_ratio(settings: TrainSettings, size: int) -> float:
     """Share of the steps that warm up."""
     return settings.warmup_ratio if settings.warmup_ratio is not None else _of_size(WARMUPS, size)
+
+
+def base_share(settings: TrainSettings, *, hybrid: bool, fresh: bool) -> float:
+    """Share of the base model's weights in the finished model; none of a `fresh` one, which knows nothing. Raises SettingsError for adapters."""
+    if settings.lora_rank is not None and settings.base_share:
+        raise SettingsError(
+            "base_share does not go with lora_rank", next_step="leave one of them out; lower lora_alpha changes the model less"
+        )
+    if settings.base_share is not None:
+        return settings.base_share
+    return HYBRID_BASE_SHARE if hybrid and not fresh and settings.lora_rank is None else 0.0
 
 
 def family_prompts(name: str) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from train.eval_set import EvalSet
 from train.evaluate import Progress, means, score_run
 from train.losses import build_loss
 from train.metrics import PRIMARY
+from train.mixture import Mixture
 from train.model_folder import Place
 from train.models import free_memory, third_party
 from train.padding import as_saved, pass_in_parts
@@ -43,6 +44,7 @@ class Run:
     device: str
     precision: str
     model_sha256: str
+    mixture: Mixture
     notes: tuple[str, ...]
     progress: Progress
 
@@ -213,6 +215,6 @@ def dev_evaluator(primary: str, measure: Callable[[Any], dict[str, float]]) -> A
 
 def _on_dev(model: Any, run: Run) -> dict[str, float]:
     run.progress("dev", 0, None)
-    with as_saved(model):
+    with as_saved(model), run.mixture.mixed(model):
         scores: dict[str, float] = dev_scores(model, run.dev, run.settings, run.progress, "dev")
     return scores

@@ -9,13 +9,14 @@ from typing import Any
 
 from schemas.training import TrainSettings
 from train.advice import advise, look, refuse
-from train.choices import set_prompts, token_counts
+from train.choices import base_share, set_prompts, token_counts
 from train.data import TrainingData
 from train.eval_set import EvalSet
 from train.evaluate import Progress
 from train.fit import Run
 from train.lora import add_adapters
 from train.losses import HYBRID, LossOptions, matryoshka_dims
+from train.mixture import Mixture
 from train.model_folder import Place
 from train.models import checkpoint_activations, choose_precision, is_fresh, load_model, weights_sha256
 from train.plan import Plan, make_plan, measure, with_teacher, within
@@ -39,6 +40,7 @@ class Prepared:
     precision: str
     model_sha256: str
     guide_sha256: str
+    mixture: Mixture
     notes: tuple[str, ...]
 
     def before_training(self, progress: Progress) -> dict[str, Any]:
@@ -79,6 +81,9 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
     if not dev.queries:
         notes.append("The dev set has no queries: the last step is kept, without selection.")
     model_sha256 = weights_sha256(encoder)
+    mixture = Mixture(encoder, base_share(settings, hybrid=data.loss == HYBRID, fresh=is_fresh(name)))
+    if mixture.share:
+        notes.append(f"base_share={mixture.share:g}: so much of the finished model's weights are the base model's.")
     if settings.lora_rank is not None:
         notes.append(add_adapters(encoder, settings))
     if settings.gradient_checkpointing:
@@ -108,6 +113,7 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
         precision=choose_precision(settings.precision, device),
         model_sha256=model_sha256,
         guide_sha256="" if guide is None else weights_sha256(guide),
+        mixture=mixture,
         notes=(*notes, *said),
     )
 
@@ -128,6 +134,7 @@ def decide(prepared: Prepared, place: Place, named: tuple[str, Path], progress: 
         device=prepared.device,
         precision=prepared.precision,
         model_sha256=prepared.model_sha256,
+        mixture=prepared.mixture,
         notes=(*prepared.notes, *said),
         progress=progress,
     )

@@ -151,17 +151,18 @@ def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Pla
 
 
 def _chosen(encoder: Any, best: Path | None, run: Run) -> Any:
-    """The model of the best checkpoint, or as it is after the last step; adapters merged."""
+    """The model of the best checkpoint, or as it is after the last step; adapters merged, the base model's share mixed in."""
     if run.settings.lora_rank is not None:
         if best is not None:
             load_trained(encoder, best)
         merge_adapters(encoder)
         return encoder
-    if best is None:
-        return encoder
-    del encoder
-    free_memory()
-    return load_model(str(best), device=run.settings.device)
+    if best is not None:
+        del encoder
+        free_memory()
+        encoder = load_model(str(best), device=run.settings.device)
+    run.mixture.mix(encoder)
+    return encoder
 
 
 def _fingerprint(prepared: Prepared, settings: TrainSettings) -> str:
