@@ -220,17 +220,18 @@ def silenced() -> Iterator[None]:
     logging = third_party("transformers.utils.logging")
     data = third_party("datasets")
     verbosity, shown, hidden = logging.get_verbosity(), logging.is_progress_bar_enabled(), data.are_progress_bars_disabled()
-    # It says of every checker that its base is no cross-encoder yet.
-    library = getLogger("sentence_transformers")
-    level = library.level
-    library.setLevel(ERROR)
+    # One says of every checker that its base is no cross-encoder yet; the other tells of each of fifteen retries when the hub is out of reach.
+    libraries = {getLogger(name): getLogger(name).level for name in ("sentence_transformers", "huggingface_hub")}
+    for library in libraries:
+        library.setLevel(ERROR)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     data.disable_progress_bars()
     try:
         yield
     finally:
-        library.setLevel(level)
+        for library, level in libraries.items():
+            library.setLevel(level)
         logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()

@@ -202,7 +202,8 @@ class Neighbourhoods(Batches):
         anchors: list[list[int]] = [[] for _ in range(len(self.vectors))]
         for row in self._shuffled(self.rows, 0, 0):
             anchors[self.place[row]].append(row)
-        turns = min(_MOST_TURNS, max(_TURNS, math.ceil(_STEPS * self.size / len(self.vectors))))
+        once = math.ceil(len(self.vectors) / self.size)
+        turns = min(_MOST_TURNS, max(_TURNS, math.ceil(_STEPS / once)))
         return [batch for turn in range(turns) for batch in self._pass(turns * number + turn, anchors)]
 
     def _pass(self, number: int, anchors: Sequence[Sequence[int]]) -> list[list[int]]:

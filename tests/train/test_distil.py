@@ -181,7 +181,7 @@ def test_batches_hold_neighbours_and_every_passage_some_times_an_epoch() -> None
     assert batches.epoch(0) == neighbourhoods(vectors, 2, 8).epoch(0) != batches.epoch(1)
 
 
-@pytest.mark.parametrize(("passages", "times"), [(8, 4), (200, 4), (201, 4), (264, 4), (272, 3), (392, 3), (400, 2), (2_000, 2)])
+@pytest.mark.parametrize(("passages", "times"), [(8, 4), (264, 4), (272, 3), (392, 3), (393, 2), (400, 2), (2_000, 2)])
 def test_an_epoch_of_few_passages_has_them_more_often(passages: int, times: int) -> None:
     # A hundred batches of eight are asked for, and four times at most.
     vectors = np.eye(8, dtype=np.float32)[np.arange(passages) % 8]

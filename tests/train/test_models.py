@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import SettingsError, TrainingError
-from train.models import choose_precision, embed, load_model, prompts, third_party, weights_sha256
+from train.models import choose_precision, embed, load_model, prompts, silenced, third_party, weights_sha256
 
 
 @pytest.fixture(scope="module")
@@ -145,3 +146,13 @@ def test_a_torch_that_does_not_tell_what_the_processor_can(monkeypatch: pytest.M
 
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert choose_precision("auto", "cpu") == "fp32"
+
+
+def test_libraries_are_silent_while_a_model_is_loaded() -> None:
+    import transformers  # noqa: F401 (brings the hub's own set-up of its logger)
+
+    loggers = [logging.getLogger(name) for name in ("sentence_transformers", "huggingface_hub.utils._http")]
+    before = [logger.isEnabledFor(logging.WARNING) for logger in loggers]
+    with silenced():
+        assert [logger.isEnabledFor(logging.WARNING) for logger in loggers] == [False, False]
+    assert [logger.isEnabledFor(logging.WARNING) for logger in loggers] == before == [True, True]
