@@ -252,7 +252,14 @@ def test_a_cause_stands_before_what_follows_from_it() -> None:
     assert findings(one)[0].text == "1 test query proves nothing by itself."
 
 
-def test_a_verdict_on_a_model_stands_beside_the_data() -> None:
-    facts = replace(GOOD, evaluations=({"model": "m", "verdict": {"outcome": "SHIP", "headline": "SHIP."}},))
+@pytest.mark.parametrize(
+    ("outcome", "step"),
+    [
+        ("SHIP", "curate train built/dataset --out final --refit m"),
+        ("NOT PROVEN", "curate evaluate m built/dataset --queries FILE --general FILE"),
+    ],
+)
+def test_a_verdict_on_a_model_stands_beside_the_data(outcome: str, step: str) -> None:
+    facts = replace(GOOD, evaluations=({"model": "m", "verdict": {"outcome": outcome, "headline": f"{outcome}."}},))
     said = verdict(facts, findings(facts))
-    assert (said.headline, said.next_step) == ("700 training pairs from 100 documents, nothing to fix. SHIP.", "")
+    assert (said.headline, said.next_step) == (f"700 training pairs from 100 documents, nothing to fix. {outcome}.", step)
