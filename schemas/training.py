@@ -129,7 +129,7 @@ class TrainSettings(Section):
         gt=0,
         description=(
             "Peak learning rate; unset: 3e-5, 2e-5 or 1e-5 for models of up to 50, up to 200 and more million parameters (as E5 was fine-tuned, "
-            "Wang et al. 2022), ten times that with `lora_rank`."
+            "Wang et al. 2022), ten times that with `lora_rank`, 4.5 times with HybridDistillLoss."
         ),
     )
     warmup_ratio: float | None = Field(

@@ -17,8 +17,8 @@ LEARNING_RATES = ((50_000_000, 3e-5), (200_000_000, 2e-5), (math.inf, 1e-5))
 LORA_FACTOR = 10.0
 """Adapters start at zero and are few: they want about ten times the rate of full tuning (Schulman et al. 2025, "LoRA Without Regret")."""
 
-HYBRID_FACTOR = 10 / 3
-"""HybridDistillLoss says little in most steps: on squad and Cranfield three times the rate gained more, without harm (docs/benchmarks.md)."""
+HYBRID_FACTOR = 4.5
+"""HybridDistillLoss says little in most steps: on squad and Cranfield several times the rate gained more, without harm (docs/benchmarks.md)."""
 
 HYBRID_BASE_SHARE = 0.25
 """Of the base model's weights after HybridDistillLoss: nothing lost where tuning gained, half a point gained where it had lost (docs/benchmarks.md)."""

@@ -24,6 +24,7 @@ def model(tiny_model: Path) -> Any:
 def test_learning_rate_and_warm_up_by_size(size: int, rate: float, warmup: float) -> None:
     assert (learning_rate(TrainSettings(), size), warmup_ratio(TrainSettings(), size)) == (rate, warmup)
     assert learning_rate(TrainSettings(lora_rank=8), size) == pytest.approx(10 * rate)
+    assert learning_rate(TrainSettings(), size, hybrid=True) == pytest.approx(4.5 * rate)
     assert learning_rate(TrainSettings(learning_rate=1e-3, lora_rank=8), size) == 1e-3
     assert warmup_ratio(TrainSettings(warmup_ratio=0.0), size) == 0.0
 
