@@ -28,7 +28,8 @@ import polars as pl
 
 from benchmarks.planted_negatives import read_medquad
 from pipelines.evaluation import Test, bm25_run
-from schemas.training import EvaluateSettings, TrainSettings
+from schemas.evaluation import EvaluateSettings
+from schemas.training import TrainSettings
 from train.bootstrap import paired_bootstrap
 from train.eval_set import EvalSet
 from train.evaluate import BASE, BM25, HYBRID, TUNED, Evaluation, evaluate, score_run
@@ -121,8 +122,9 @@ def prepare_medquad(data: Path, folder: Path, limit: int) -> Domain:
     for subject, answers in sorted(source.members.items()):
         joined = ""
         for answer in answers:
-            start = len(joined) + 2 if joined else 0
-            joined = joined + "\n\n" + source.passages[answer] if joined else source.passages[answer]
+            joined += "\n\n" if joined else ""
+            start = len(joined)
+            joined += source.passages[answer]
             rows += [
                 {
                     "question_id": one.id,
@@ -272,7 +274,7 @@ def _say(step: str, done: int, total: int | None) -> None:
 
 def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None:
     """Data, model and how to train, for every benchmark that trains."""
-    parser.add_argument("--data", type=Path, required=True, help="folder with squad/ and ir_cranfield/")
+    parser.add_argument("--data", type=Path, required=True, help="folder with squad/, ir_cranfield/ and medquad/")
     parser.add_argument("--model", required=True, help="base model: folder or hub name")
     parser.add_argument("--work", type=Path, help="keep everything in this folder (else a temporary one)")
     parser.add_argument("--format", choices=["auto", "pairs", "triplets"], default="auto", help="with or without mined negatives")

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.domain import add_training_options, build_dataset, prepare_cranfield, prepare_squad, rank, train_settings
 from pipelines.evaluation import Test, bm25_run
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.eval_set import EvalSet
 from train.evaluate import BASE, BM25, TUNED, evaluate
 from train.metrics import PRIMARY

@@ -36,8 +36,8 @@ from curate.stage import content_id
 from curate.store import open_store
 from pipelines.evaluation import Test, bm25_run
 from pipelines.runner import Build, run_build
+from schemas.evaluation import EvaluateSettings
 from schemas.settings import load_settings
-from schemas.training import EvaluateSettings
 from train.eval_set import EvalSet
 from train.evaluate import BASE, BM25, TUNED, evaluate
 from train.losses import HYBRID

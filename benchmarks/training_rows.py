@@ -27,8 +27,8 @@ from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranf
 from curate.stage import content_id
 from curate.store import Store, open_store
 from pipelines.evaluation import Test, bm25_run
+from schemas.evaluation import EvaluateSettings
 from schemas.manifest import FileEntry, file_sha256, read_manifest, write_manifest
-from schemas.training import EvaluateSettings
 from train.eval_set import EvalSet
 from train.evaluate import BASE, BM25, TUNED, evaluate
 from train.metrics import PRIMARY

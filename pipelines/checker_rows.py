@@ -11,7 +11,8 @@ from curate.calibrate.plant import UNTRUE, plant
 from curate.store import open_store
 from curate.verify.ranks import read_corpus
 from schemas.errors import InputError, SettingsError
-from schemas.training import CheckerSettings, section_from_sets
+from schemas.settings.loading import section_from_sets
+from schemas.training import CheckerSettings
 from train.checker import CheckerJob, CheckerResult, train_checker
 from train.evaluate import Progress
 from train.labelled import Labelled, read_labelled

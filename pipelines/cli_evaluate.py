@@ -12,7 +12,7 @@ from pipelines.cli_look import FILE, FOLDER
 if TYPE_CHECKING:
     from pipelines.console import StepConsole
     from pipelines.evaluation import Contest, Hosted
-    from schemas.training import EvaluateSettings
+    from schemas.evaluation import EvaluateSettings
     from train.verdict import Outcome
 
 
@@ -77,7 +77,7 @@ def evaluate(paths: tuple[str, ...], sets: tuple[str, ...], as_json: bool, **opt
     from pipelines.console import StepConsole
     from pipelines.evaluation import Contest, check_required, task_folders
     from pipelines.hosted import hosted_encoder, kept_folder
-    from schemas.training import evaluation_from_sets
+    from schemas.evaluation import evaluation_from_sets
     from train.forgetting import read_rated
 
     if len(paths) > 2:
@@ -113,7 +113,7 @@ def _one(
     from pipelines.evaluation_record import record
     from pipelines.evaluation_text import evaluation_lines, mteb_lines, pair_lines
     from pipelines.look import as_json as to_json
-    from schemas.training import VerdictSettings
+    from schemas.evaluation import VerdictSettings
     from train.judgements import keep
     from train.mteb_tasks import mteb_scores
     from train.pair_tasks import dataset_pairs, evaluate_pairs, read_pairs

@@ -94,7 +94,8 @@ def _cross_encoder(sources: tuple[Path, ...], named: tuple[Path, str], as_json: 
     from pipelines.checker_rows import train_on_sources
     from pipelines.console import StepConsole, checker_lines
     from pipelines.look import as_json as to_json
-    from schemas.training import CheckerSettings, section_from_sets
+    from schemas.settings.loading import section_from_sets
+    from schemas.training import CheckerSettings
     from train.reranker import train_reranker
 
     for option in ("data", "sweep", "strict", "report_to"):
@@ -118,7 +119,8 @@ def _embedder(sources: tuple[Path, ...], named: tuple[Path, str], as_json: bool,
 
     from pipelines.console import StepConsole, sweep_lines, train_lines
     from pipelines.look import as_json as to_json
-    from schemas.training import TrainSettings, section_from_sets
+    from schemas.settings.loading import section_from_sets
+    from schemas.training import TrainSettings
     from train import processes
     from train.evaluate import quiet
     from train.sweep import train_sweep

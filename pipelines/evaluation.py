@@ -12,8 +12,8 @@ import polars as pl
 
 from curate.bm25 import build, search_terms
 from schemas.errors import InputError, SettingsError, VerdictError
+from schemas.evaluation import EvaluateSettings, VerdictSettings
 from schemas.manifest import MANIFEST_NAME
-from schemas.training import EvaluateSettings, VerdictSettings
 from train.encoder import Encoder
 from train.eval_set import EvalSet, is_beir, read_beir, read_eval_set, with_questions, with_user_queries
 from train.evaluate import BASE, BM25, COMPARISONS, HYBRID, TUNED, Evaluation, Pairs, Progress, evaluate, quiet

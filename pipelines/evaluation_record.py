@@ -15,7 +15,7 @@ from curate.store import DATABASE_NAME
 from pipelines.evaluation import Contest
 from pipelines.reporting.gather import EVALUATIONS
 from schemas.errors import StoreError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.data_map import data_map
 from train.eval_set import EvalSet
 from train.evaluate import BASE, Evaluation, Progress

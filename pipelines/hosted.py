@@ -9,7 +9,7 @@ from pathlib import Path
 from curate.llm.hosted import HostedModel, hosted_vectors
 from curate.verify.kept import Kept, text_sha256
 from schemas.errors import SettingsError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.encoder import Done, Encoder, Kind
 from train.models import Embeddings
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from schemas.errors import InputError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.bootstrap import Interval, paired_bootstrap
 from train.changes import Changes, Similarity, changes, similarity
 from train.eval_set import EvalSet

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import CurateError, TrainingError
-from schemas.training import EvaluateSettings, TrainSettings
+from schemas.evaluation import EvaluateSettings
+from schemas.training import TrainSettings
 from train.data import TrainingData, to_dataset
 from train.eval_set import EvalSet
 from train.evaluate import Progress, means, score_run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import TrainingError
-from schemas.training import EvaluateSettings, VerdictSettings
+from schemas.evaluation import EvaluateSettings, VerdictSettings
 from train.evaluate import Evaluation
 from train.metrics import CHIEF
 from train.model_card import quoted

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.errors import InputError, SettingsError, TrainingError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.evaluate import Progress, quiet
 from train.models import free_memory, load_model
 from train.rankings import System

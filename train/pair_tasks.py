@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.errors import InputError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.binary import average_precision
 from train.encoder import Encoder, Kind
 from train.evaluate import Progress, quiet

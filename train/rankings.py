@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import InputError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.encoder import Encoder, model_encoder
 from train.eval_set import EvalSet
 from train.forgetting import effective_rank

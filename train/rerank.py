@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import TrainingError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.eval_set import EvalSet
 from train.models import load_cross_encoder, third_party
 from train.search import Ranked, Run

@@ -190,7 +190,8 @@ class Batches:
 class Neighbourhoods(Batches):
     """Batches of `size` passages in groups of neighbours, each passage with some of its anchors.
 
-    An epoch has every passage twice, and up to four times where that makes fewer than 100 batches. Neighbours are the hardest negatives there are; several anchors share the cost of embedding their passage.
+    An epoch has every passage twice, and up to four times where that makes fewer than 100 batches. Neighbours are the hardest negatives there are;
+    several anchors share the cost of embedding their passage.
     """
 
     place: Sequence[int] = ()

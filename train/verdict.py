@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.training import VerdictSettings
+from schemas.evaluation import VerdictSettings
 from train.bootstrap import Interval
 from train.evaluate import BASE, BM25, TUNED, Evaluation, Group
 from train.metrics import PRIMARY

@@ -67,7 +67,7 @@ _STATEMENT = re.compile(r"^\W*(?P<it>it|they|he|she|this|these|those|its|their|h
 _OPENING = re.compile(
     r"^\W*(?:(?:before|after|because of|due to|owing to|despite|in spite of|besides|with|without|from|in|for|by|until|since|like|unlike|on"
     r"|instead of|in addition to|as a result of|apart from|other than|following|given|along with|together with|prior to|thanks to|beyond)"
-    r"\s+)(?P<it>this|that|these|those|it|them|all this|all that|which)\s*,",
+    r"\s+)(?:this|that|these|those|it|them|all this|all that|which)\s*,",
     re.I,
 )
 _OWNED = re.compile(rf"^\W*{_WH}(?:\s+\w+)?\s+(?:is|are|was|were|do|does|did|can|will)\s+(?P<it>its|their|his|her)\s", re.I)

@@ -11,8 +11,10 @@ from typing import Any
 from pipelines.report import write_report
 from pipelines.runner import Build, Listener, Silent, run_build
 from schemas.errors import SettingsError
+from schemas.evaluation import EvaluateSettings
 from schemas.settings import Settings, load_settings
-from schemas.training import EvaluateSettings, TrainSettings, section_from_sets
+from schemas.settings.loading import section_from_sets
+from schemas.training import TrainSettings
 from train.evaluate import Progress, quiet
 from train.models import free_memory
 from train.trainer import TrainResult, train_model

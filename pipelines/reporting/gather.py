@@ -12,10 +12,11 @@ from pipelines.ledger import read_ledger
 from pipelines.look import status
 from pipelines.reporting.against import compare
 from pipelines.reporting.contents import audits, corpus, negatives, questions, splits
-from pipelines.reporting.findings import Facts, findings, verdict
+from pipelines.reporting.findings import Facts, findings
 from pipelines.reporting.funnel import funnel
 from pipelines.reporting.gates import gates, scores
 from pipelines.reporting.samples import samples
+from pipelines.reporting.verdict import verdict
 from schemas.manifest import MANIFEST_NAME, read_manifest
 from schemas.report import Report, Sample
 from schemas.settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from curate.bm25 import Numbered, build_numbered, number_texts
-from curate.generate.brief import brief_of
+from curate.generate.examples import read_examples
 from curate.store import Store
 from curate.verify.quotes import word_overlap
 from pipelines.reporting.counting import first_words, histogram, shares
@@ -26,11 +26,9 @@ def real_queries(store: Store, settings: Settings) -> RealQueries | None:
     if settings.generate.examples is None:
         return None
     try:
-        examples = brief_of(settings).examples
+        examples = read_examples(settings.generate.examples)
     except CurateError:
         # The file was there when the build ran; a report does without it.
-        return None
-    if examples is None:
         return None
     asked = sorted(examples.queries, key=lambda query: sha256(query.encode()).digest())[:MOST_QUERIES]
     overlaps, searched = _overlaps(store, asked, settings.mine.stemmer)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from schemas.errors import SettingsError
+from schemas.settings.section import Section
+
+S = TypeVar("S", bound=Section)
 
 
 def key_path(key: str) -> list[str]:
@@ -62,3 +69,25 @@ def fault(error: Mapping[str, Any]) -> str:
         return f"{key}: no such setting"
     # Never print the value: a secret pasted into the wrong place must not reach a log.
     return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def section_from_sets(model: type[S], sets: Sequence[str]) -> S:
+    """A section alone from `key=value` strings (values as TOML, else as plain text).
+
+    Raises SettingsError naming every fault at once.
+    """
+    tree: dict[str, Any] = {}
+    faults: list[str] = []
+    for item in sets:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {item}: write it as key=value, for example --set epochs=3")
+            continue
+        tree[key.strip()] = toml_value(text.strip())
+    try:
+        section = model.model_validate(tree)
+    except ValidationError as error:
+        faults += [fault(e) for e in error.errors()]
+    if faults:
+        raise SettingsError("; ".join(faults), where="settings", next_step=f"keys: {', '.join(model.model_fields)}")
+    return section

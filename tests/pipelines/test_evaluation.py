@@ -19,7 +19,7 @@ from pipelines.evaluation import Contest, bm25_run
 from pipelines.evaluation_text import evaluation_lines
 from pipelines.hosted import kept_folder
 from schemas.errors import SettingsError, VerdictError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.evaluate import COMPARISONS
 from train.metrics import CHIEF, METRICS
 from train.verdict import Outcome

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.recipes.sweep import overfits_after
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from tests.curate.tiny_gate_models import save_tiny_cross_encoder
 from tests.pipelines.recipe_data import question_rows
 from tests.train.conftest import write_jsonl

@@ -13,9 +13,10 @@ from click.testing import CliRunner
 from pipelines.cli import main
 from pipelines.reference import PAGES, TABLES_IN_PAGES, settings_toml
 from schemas.errors import EXIT_CODES, CurateError
+from schemas.evaluation import EvaluateSettings, VerdictSettings
 from schemas.reasons import REASONS
 from schemas.settings import Settings, StyleWeights, load_settings
-from schemas.training import CheckerSettings, EvaluateSettings, TrainSettings, VerdictSettings
+from schemas.training import CheckerSettings, TrainSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

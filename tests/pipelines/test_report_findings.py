@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.reporting.findings import Facts, findings, verdict
+from pipelines.reporting.findings import Facts, findings
+from pipelines.reporting.verdict import verdict
 from schemas.report import Audit, Bin, Corpus, Count, Gate, Loss, Negatives, Questions, Rate, RealQueries, Split, Step, Used
 from schemas.settings import Settings, load_settings
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lxml import html
 
+from curate.store import open_store
 from pipelines.reporting import real
 from tests.pipelines.conftest import run_curate, write_corpus
 
@@ -62,7 +63,6 @@ def test_real_queries_are_compared_with_the_passage_found_first(built: Path) -> 
 
 
 def test_no_more_than_some_queries_and_passages_are_compared(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from curate.store import open_store
     from pipelines.earlier_build import reported
 
     monkeypatch.setattr(real, "MOST_QUERIES", 2)
@@ -88,11 +88,17 @@ def test_questions_asked_again_are_counted(tmp_path: Path) -> None:
         ("Who trimmed the lamp of the northern lighthouse??", passage),
         ("who trimmed the lamp of the northern lighthouse", passage),
         ("What carried the great wheel of the mill away?", other),
+        ("What carried the great wheels of the mill away?", other),
     ]
     docs.write_text("".join(json.dumps({"anchor": anchor, "positive": positive}) + "\n" for anchor, positive in asked))
     run_curate("build", docs, "--set", "generate.extractive=false", cwd=tmp_path)
     found = report(tmp_path / "curated")["questions"]
-    assert found["repeats"] == [{"name": "question_near_duplicate", "count": 2}]
-    ((repeated),) = found["most_repeated"]
-    assert repeated["count"] == 2
-    assert repeated["name"].casefold().startswith("who trimmed the lamp")
+    assert found["repeats"] == [{"name": "question_near_duplicate", "count": 3}]
+    first, second = found["most_repeated"]
+    # Equal but for marks, and equal but for a plural.
+    assert (first["count"], second["count"]) == (2, 1)
+    assert first["name"].casefold().startswith("who trimmed the lamp")
+    assert "the great wheel" in second["name"]
+    with open_store(tmp_path / "curated", read_only=True) as store:
+        said = [row["detail"].split()[0] for row in store.rows("SELECT detail FROM rejected WHERE stage = 'filter' ORDER BY 1")]
+    assert said == ["equals", "equals", "like"]

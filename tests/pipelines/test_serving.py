@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from tests.curate.tiny_gate_models import save_tiny_embedder
 from train.eval_set import read_eval_set
 from train.models import load_model

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from schemas.errors import SettingsError
+from schemas.evaluation import EvaluateSettings, VerdictSettings
 from schemas.settings import Settings
-from schemas.training import EvaluateSettings, TrainSettings, VerdictSettings, section_from_sets
+from schemas.settings.loading import section_from_sets
+from schemas.training import TrainSettings
 
 
 def test_values_are_read_as_toml_or_text() -> None:

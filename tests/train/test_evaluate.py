@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import InputError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.bootstrap import paired_bootstrap
 from train.changes import Changes, Similarity
 from train.eval_set import EvalSet

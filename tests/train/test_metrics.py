@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate
 from train.metrics import CHIEF, CUTS, METRICS, PRIMARY, query_metrics

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.errors import InputError, SettingsError, TrainingError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.mteb_tasks import mteb_scores
 from train.rankings import Fused
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from schemas.errors import InputError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.models import load_model
 from train.pair_tasks import PairScores, PairTask, best_accuracy, dataset_pairs, evaluate_pairs, measure, read_pairs
 from train.rankings import Fused, encoder_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import TrainingError
-from schemas.training import EvaluateSettings
+from schemas.evaluation import EvaluateSettings
 from train.eval_set import EvalSet
 from train.evaluate import COMPARISONS, evaluate
 from train.metrics import PRIMARY

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from schemas.errors import InputError, SettingsError
-from schemas.training import CheckerSettings, EvaluateSettings
+from schemas.evaluation import EvaluateSettings
+from schemas.training import CheckerSettings
 from train.binary import roc_auc
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 
 from schemas.errors import InputError, Interrupted, SettingsError, TrainingError
-from schemas.training import EvaluateSettings, TrainSettings
+from schemas.evaluation import EvaluateSettings
+from schemas.training import TrainSettings
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate
 from train.models import choose_precision, load_model, weights_sha256

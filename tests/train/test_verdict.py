@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.training import VerdictSettings
+from schemas.evaluation import VerdictSettings
 from train.bootstrap import Interval
 from train.evaluate import BASE, TUNED, Evaluation, SystemScores
 from train.verdict import Evidence, Outcome, decide, evidence_of
