@@ -20,7 +20,7 @@ from train.fit import dev_evaluator, failure
 from train.labelled import Labelled
 from train.model_folder import Place
 from train.models import third_party
-from train.watch import watch
+from train.watch import save_in_time, watch
 
 PRIMARY = "roc_auc"
 
@@ -83,7 +83,7 @@ def fit_checker(model: Any, run: CheckerRun, place: Place) -> Any:
             # Planted faults outnumber good rows: both classes weigh the same, so that a score of 0.5 means undecided.
             loss=losses.BinaryCrossEntropyLoss(model, pos_weight=weight),
             evaluator=dev_evaluator(PRIMARY, lambda fitted: _on_dev(fitted, run)) if run.data.dev else None,
-            callbacks=[watch(run.progress)],
+            callbacks=[watch(run.progress), save_in_time()],
         )
         trainer.remove_callback(third_party("transformers.trainer_callback").PrinterCallback)
         trainer.train(resume_from_checkpoint=str(place.resume_from) if place.resume_from else None)

@@ -14,6 +14,7 @@ from typing import Any
 from schemas.errors import CurateError, TrainingError
 from schemas.evaluation import EvaluateSettings
 from schemas.training import TrainSettings
+from train import processes
 from train.data import TrainingData, to_dataset
 from train.eval_set import EvalSet
 from train.evaluate import Progress, means, score_run
@@ -25,8 +26,9 @@ from train.models import free_memory, third_party
 from train.padding import as_saved, pass_in_parts
 from train.plan import Plan, within
 from train.rankings import dense_run
+from train.second_look import look_again
 from train.trainer_class import trainer_class
-from train.watch import stop_early, watch
+from train.watch import save_in_time, stop_early, watch
 
 RUNS = "runs"
 _REPORTS = {"tensorboard": ("tensorboard", "torch.utils.tensorboard"), "wandb": ("wandb",)}
@@ -94,11 +96,17 @@ def _trainer(encoder: Any, run: Run, place: Place) -> Any:
     callbacks = [watch(run.progress)]
     if run.settings.patience is not None and run.dev.queries:
         callbacks.append(stop_early(run.settings.patience))
+    if processes.count() == 1:
+        # Several would not agree on the time.
+        callbacks.append(save_in_time())
+    loss = build_loss(run.plan.loss, encoder, run.plan.options)
+    if (teacher := run.plan.options.teacher) is not None:
+        callbacks.append(look_again(loss, teacher, place.checkpoints, run.precision, run.progress))
     trainer = trainer_class(library, run.plan, lora=run.settings.lora_rank is not None)(
         model=encoder,
         args=_arguments(library, run, place),
         train_dataset=to_dataset(run.data.rows),
-        loss=build_loss(run.plan.loss, encoder, run.plan.options),
+        loss=loss,
         evaluator=dev_evaluator(PRIMARY, lambda fitted: _on_dev(fitted, run)) if run.dev.queries else None,
         callbacks=callbacks,
     )

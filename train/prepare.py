@@ -20,7 +20,7 @@ from train.mixture import Mixture
 from train.model_folder import Place
 from train.models import checkpoint_activations, choose_precision, is_fresh, load_model, weights_sha256
 from train.plan import Plan, make_plan, measure, with_teacher, within
-from train.teacher import Teacher, load, make_teacher, save
+from train.teacher import Teacher, load, make_teacher, read_texts, save
 
 TEACHER = "hybrid_teacher.npz"
 
@@ -60,11 +60,11 @@ class Prepared:
 
     def teacher(self, place: Place, progress: Progress) -> Teacher:
         """The teacher of HybridDistillLoss, by the base model: made once, then read again."""
-        rows = self.data.rows["anchor"].to_list(), self.data.rows["positive"].to_list()
+        texts = read_texts(self.encoder, self.data.rows["anchor"].to_list(), self.data.rows["positive"].to_list())
         path = place.checkpoints / TEACHER
         if path.is_file():
-            return load(self.encoder, rows, path)
-        made = make_teacher(self.encoder, rows, self.precision, partial(progress, "teacher"))
+            return load(texts, path)
+        made = make_teacher(self.encoder, texts, self.precision, partial(progress, "teacher"))
         save(made, path)
         return made
 

@@ -32,22 +32,45 @@ _AMONG = 4
 """Times as many, the nearest after feedback, are scored to find them."""
 
 _BLOCK = 256
-_KEPT = ("place", "questions", "vectors", "low", "span", "best", "nearest", "nearest_scores")
+_KEPT = ("questions", "vectors", "low", "span", "best", "nearest", "nearest_scores")
 
 Vectors = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Anchors and their positives (one each a row), and what BM25 sees of them: the model's own tokens."""
+
+    anchors: Sequence[str]
+    passages: Sequence[str]
+    """The distinct positives."""
+    place: Numbers
+    """[rows]: the row's positive among the passages."""
+    asked: Sequence[Sequence[int]]
+    """Token ids of each anchor."""
+    said: Sequence[Sequence[int]]
+    """Token ids of each passage."""
+
+    @cached_property
+    def bm25(self) -> Any:
+        """rank-bm25's index of the passages."""
+        return index(self.said)
+
+
+def read_texts(encoder: Any, anchors: Sequence[str], positives: Sequence[str]) -> Texts:
+    """The texts of the training rows, with the tokens that the model makes of them."""
+    distinct = list(dict.fromkeys(positives))
+    number = {text: index for index, text in enumerate(distinct)}
+    place = np.array([number[text] for text in positives], dtype=np.intp)
+    return Texts(anchors, distinct, place, tokens(encoder, anchors), tokens(encoder, distinct))
+
+
+@dataclass(frozen=True)
 class Teacher:
     """What it takes to score any anchor of the training rows against any of their positives."""
 
-    anchors: Sequence[Sequence[int]]
-    """Token ids of each row's anchor."""
-    passages: Sequence[Sequence[int]]
-    """Token ids of each distinct positive."""
-    place: Numbers
-    """[rows]: the row's positive among the passages."""
+    texts: Texts
     questions: Vectors
     """[rows, dimensions]: the anchors' unit vectors after feedback."""
     vectors: Vectors
@@ -65,40 +88,35 @@ class Teacher:
     def scores(self, rows: Numbers, columns: Numbers) -> Vectors:
         """[rows, columns]: BM25 as a share of the anchor's best plus the cosine between the anchor's least and greatest, weighed; about 0 … 1."""
         cosines = (self.questions[rows] @ self.vectors[columns].T - self.low[rows, None]) / self.span[rows, None]
-        lexical = np.array([self._bm25.get_batch_scores(self.anchors[row], columns.tolist()) for row in rows], dtype=np.float32)
+        asked, bm25 = self.texts.asked, self.texts.bm25
+        lexical = np.array([bm25.get_batch_scores(asked[row], columns.tolist()) for row in rows], dtype=np.float32)
         shares = np.minimum(lexical / np.maximum(self.best[rows, None], 1e-6), 1.0)
         found: Vectors = LEXICAL * shares + (1 - LEXICAL) * cosines
         return found
 
-    @cached_property
-    def _bm25(self) -> Any:
-        return index(self.passages)
+    @property
+    def place(self) -> Numbers:
+        """[rows]: the row's positive among the passages."""
+        return self.texts.place
 
 
-def make_teacher(
-    encoder: Any, rows: tuple[Sequence[str], Sequence[str]], precision: str, done: Callable[[int, int], None] = lambda *_: None
-) -> Teacher:
-    """The teacher of anchors and their positives (one each a row), by the model as it is now. `done` is told of texts embedded, of all.
+def make_teacher(encoder: Any, texts: Texts, precision: str, done: Callable[[int, int], None] = lambda *_: None) -> Teacher:
+    """The teacher by the model as it is now. `done` is told of texts embedded, of all.
 
     BM25 counts the model's own tokens, so that no language needs a tokenizer of its own; on English they rank as words do
     (docs/benchmarks.md).
     """
-    anchors, positives = rows
-    distinct = list(dict.fromkeys(positives))
-    number = {text: index for index, text in enumerate(distinct)}
-    place = np.array([number[text] for text in positives], dtype=np.intp)
-    total = len(set(anchors)) + len(distinct)
+    total = len(set(texts.anchors)) + len(texts.passages)
     with lower_precision(encoder.device, precision):
-        vectors = embed(encoder, distinct, "document", done=lambda count: done(count, total))
-        own = embed(encoder, anchors, "query", done=lambda count: done(len(distinct) + count, total))
-    asked, said = tokens(encoder, anchors), tokens(encoder, distinct)
-    questions, best = _with_feedback(own, vectors, (asked, index(said)), place)
+        vectors = embed(encoder, texts.passages, "document", done=lambda count: done(count, total))
+        own = embed(encoder, texts.anchors, "query", done=lambda count: done(len(texts.passages) + count, total))
+    questions, best = _with_feedback(own, vectors, texts)
     low, high = np.empty(len(own), np.float32), np.empty(len(own), np.float32)
     for start in range(0, len(own), _BLOCK):
         cosines = questions[start : start + _BLOCK] @ vectors.T
         low[start : start + _BLOCK], high[start : start + _BLOCK] = cosines.min(axis=1), cosines.max(axis=1)
     nothing = np.empty((len(own), 0))
-    first = Teacher(asked, said, place, questions, vectors, low, np.maximum(high - low, 1e-6), best, nothing.astype(np.intp), nothing.astype(np.float32))  # fmt: skip
+    first = Teacher(texts, questions, vectors, low, np.maximum(high - low, 1e-6), best, nothing.astype(np.intp), nothing.astype(np.float32))  # fmt: skip
     nearest, scores = _nearest(first)
     return replace(first, nearest=nearest, nearest_scores=scores)
 
@@ -128,12 +146,10 @@ def save(teacher: Teacher, path: Path) -> None:
     temporary.replace(path)
 
 
-def load(encoder: Any, rows: tuple[Sequence[str], Sequence[str]], path: Path) -> Teacher:
+def load(texts: Texts, path: Path) -> Teacher:
     """What `save` kept, for the same rows."""
-    anchors, positives = rows
     with np.load(path) as kept:
-        arrays = {name: kept[name] for name in kept.files}
-    return Teacher(tokens(encoder, anchors), tokens(encoder, list(dict.fromkeys(positives))), **arrays)
+        return Teacher(texts, **{name: kept[name] for name in _KEPT})
 
 
 def tokens(encoder: Any, texts: Sequence[str]) -> list[list[int]]:
@@ -153,11 +169,8 @@ def index(passages: Sequence[Sequence[int]]) -> Any:
     return made
 
 
-def _with_feedback(
-    own: Vectors, vectors: Vectors, lexical: tuple[Sequence[Sequence[int]], Any], place: Numbers
-) -> tuple[Vectors, Vectors]:
+def _with_feedback(own: Vectors, vectors: Vectors, texts: Texts) -> tuple[Vectors, Vectors]:
     """The anchors moved towards what the hybrid finds first for them, and the greatest BM25 score of each."""
-    asked, bm25 = lexical
     most = min(CANDIDATES, len(vectors))
     moved, best = np.empty_like(own), np.empty(len(own), np.float32)
     for start in range(0, len(own), _BLOCK):
@@ -166,8 +179,8 @@ def _with_feedback(
         for offset, near in enumerate(nearest):
             row = start + offset
             # The anchor's own passage is scored, too: it holds the best BM25 score of most anchors.
-            found = np.unique(np.append(near, place[row]))
-            scores = np.asarray(bm25.get_batch_scores(asked[row], found.tolist()), dtype=np.float32)
+            found = np.unique(np.append(near, texts.place[row]))
+            scores = np.asarray(texts.bm25.get_batch_scores(texts.asked[row], found.tolist()), dtype=np.float32)
             best[row] = scores.max()
             line = cosines[offset]
             dense = (line[found] - line.min()) / max(float(line.max() - line.min()), 1e-6)

@@ -1,14 +1,18 @@
-"""What looks on while a model trains: progress with loss and dev metric, a loss that is no number, an end when dev grows no better."""
+"""What looks on while a model trains: progress with loss and dev metric, a loss that is no number, checkpoints in time, an end when dev grows no better."""
 
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 from schemas.errors import TrainingError
 from train.evaluate import Progress
 from train.metrics import PRIMARY
 from train.models import third_party
+
+SAVED_EVERY_S = 300.0
+"""Seconds of training that a kill may cost."""
 
 
 class Shown(str):
@@ -64,3 +68,23 @@ def stop_early(patience: int) -> Any:
                 control.should_training_stop = True
 
     return StopEarly()
+
+
+def save_in_time() -> Any:
+    """A callback that asks for a checkpoint when the last one, or the beginning, is `SAVED_EVERY_S` ago: an epoch can take days."""
+    parent: Any = third_party("transformers").TrainerCallback
+
+    class SaveInTime(parent):  # type: ignore[misc]
+        """Checkpoints between those of the evaluations."""
+
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
+            self.last = time.monotonic()
+
+        def on_save(self, *_: Any, **__: Any) -> None:
+            self.last = time.monotonic()
+
+        def on_step_end(self, _: Any, __: Any, control: Any, **___: Any) -> None:
+            if time.monotonic() - self.last >= SAVED_EVERY_S:
+                control.should_save = True
+
+    return SaveInTime()

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.errors import InputError, Interrupted, SettingsError, TrainingError
 from schemas.training import CheckerSettings
+from train import watch
 from train.binary import average_precision, best_cut, keeping, roc_auc
 from train.checker import CheckerJob, train_checker
 from train.checker_data import divide
@@ -85,13 +86,17 @@ def test_the_whole_road(tiny_model: Path, tmp_path: Path, capsys: pytest.Capture
     assert more.model_sha256 == result.weights_sha256
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(tiny_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "resumed_from"), [(watch.SAVED_EVERY_S, 9), (0.0, 11)])
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, resumed_from: int
+) -> None:
     whole = train_checker(job(tmp_path / "whole", tiny_model), QUICK)
+    monkeypatch.setattr(watch, "SAVED_EVERY_S", seconds)
     with pytest.raises(Interrupted) as caught:
         train_checker(job(tmp_path / "parts", tiny_model), QUICK, stop_at(12))
     assert caught.value.next_step == "the same command goes on from the last checkpoint"
     parts = train_checker(job(tmp_path / "parts", tiny_model), QUICK)
-    assert (parts.resumed_from, whole.resumed_from) == (9, None)
+    assert (parts.resumed_from, whole.resumed_from) == (resumed_from, None)
     assert parts.weights_sha256 == whole.weights_sha256
     other = train_checker(job(tmp_path / "other", tiny_model), QUICK.model_copy(update={"seed": 14}))
     assert other.weights_sha256 != whole.weights_sha256

@@ -15,7 +15,7 @@ from train.distil import FAR, POSITIVE, SCALE, SHARPNESS, hybrid_distillation, r
 from train.known import Known
 from train.models import embed, load_model
 from train.sampler import NO_CLASHES, Neighbourhoods, clashes
-from train.teacher import FEEDBACK_SHARE, LEXICAL, NEAREST, Teacher, index, load, make_teacher, save, tokens
+from train.teacher import FEEDBACK_SHARE, LEXICAL, NEAREST, Teacher, index, load, make_teacher, read_texts, save, tokens
 
 PASSAGES = [f"w{n} w{n + 1} w{n + 2} is about the one and only thing of topic" for n in range(0, 30, 3)]
 ANCHORS = [text for n in range(0, 30, 3) for text in (f"what is w{n}", f"w{n + 1} w{n + 2}")]
@@ -31,7 +31,7 @@ def encoder(tiny_model: Path) -> Any:
 
 @pytest.fixture
 def teacher(encoder: Any) -> Teacher:
-    return make_teacher(encoder, (ANCHORS, POSITIVES), "fp32")
+    return make_teacher(encoder, read_texts(encoder, ANCHORS, POSITIVES), "fp32")
 
 
 def test_scores_are_shares_of_bm25_and_cosines_after_feedback(encoder: Any, teacher: Teacher) -> None:
@@ -56,10 +56,10 @@ def test_scores_are_shares_of_bm25_and_cosines_after_feedback(encoder: Any, teac
 
 def test_progress_counts_texts_and_a_kept_teacher_is_the_same(encoder: Any, teacher: Teacher, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    make_teacher(encoder, (ANCHORS, POSITIVES), "fp32", lambda done, total: told.append((done, total)))
+    make_teacher(encoder, read_texts(encoder, ANCHORS, POSITIVES), "fp32", lambda done, total: told.append((done, total)))
     assert told == [(10, 30), (30, 30)]
     save(teacher, tmp_path / "teacher.npz")
-    again = load(encoder, (ANCHORS, POSITIVES), tmp_path / "teacher.npz")
+    again = load(teacher.texts, tmp_path / "teacher.npz")
     rows, columns = np.arange(20), np.arange(10)
     assert np.array_equal(again.scores(rows, columns), teacher.scores(rows, columns))
     assert [path.name for path in tmp_path.iterdir()] == ["teacher.npz"]
@@ -119,7 +119,7 @@ def test_the_nearest_are_what_the_teacher_ranks_first_without_the_own(teacher: T
 
 def test_many_passages_are_looked_for_among_the_nearest(encoder: Any) -> None:
     passages = [f"topic number {n} of the many topics there are" for n in range(300)]
-    found = make_teacher(encoder, ([f"topic {n}" for n in range(300)], passages), "fp32")
+    found = make_teacher(encoder, read_texts(encoder, [f"topic {n}" for n in range(300)], passages), "fp32")
     assert found.nearest.shape == (300, NEAREST)
     assert all(row not in nearest for row, nearest in enumerate(found.nearest.tolist()))
     assert all((np.diff(scores) <= 0).all() for scores in found.nearest_scores)

@@ -12,12 +12,12 @@ from schemas.errors import SettingsError
 from schemas.training import Loss, Shape, TrainSettings
 from train.losses import CACHED, GUIDED, IN_BATCH, LOSSES, NAMES, LossOptions, build_loss, choose_loss
 from train.models import load_model
-from train.teacher import make_teacher
+from train.teacher import make_teacher, read_texts
 
 
 def test_every_name_builds_that_loss(tiny_model: Path) -> None:
     model = load_model(str(tiny_model), device="cpu")
-    teacher = make_teacher(model, (["w1", "w2"], ["w1 w3", "w2 w4"]), "fp32")
+    teacher = make_teacher(model, read_texts(model, ["w1", "w2"], ["w1 w3", "w2 w4"]), "fp32")
     options = LossOptions(guide=load_model(str(tiny_model), device="cpu"), mini_batch_size=3, teacher=teacher)
     built = {name: build_loss(name, model, options) for name in NAMES}
     assert [type(loss).__name__ for loss in built.values()] == list(NAMES)

@@ -17,6 +17,7 @@ import pytest
 from schemas.errors import InputError, Interrupted, SettingsError, TrainingError
 from schemas.evaluation import EvaluateSettings
 from schemas.training import TrainSettings
+from train import watch
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate
 from train.models import choose_precision, load_model, weights_sha256
@@ -118,7 +119,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
     assert [path.name for path in out.iterdir()] == [".checkpoints"]
     steps: list[tuple[str, int]] = []
     resumed = train_model(dataset, out, str(tiny_model), quick, lambda step, done, _: steps.append((step, done)))
-    # What was embedded for the teacher is kept.
+    # What was embedded for the teachers is kept: the second one was made at step 5, before the checkpoint.
     assert "teacher" not in [step for step, _ in steps]
     assert resumed.resumed_from == 5
     assert [done for step, done in steps if step == "train"] == [6, 7, 8, 9, 10]
@@ -126,6 +127,43 @@ def test_an_interrupted_run_ends_in_the_same_weights(
     assert resumed.weights_sha256 == undisturbed.weights_sha256
     assert resumed.base_dev == undisturbed.base_dev
     assert resumed.history == undisturbed.history
+
+
+def test_a_run_that_stopped_between_checkpoint_and_second_teacher_ends_in_the_same_weights(
+    tiny_model: Path, make_dataset: Any, tmp_path: Path
+) -> None:
+    dataset = make_dataset(dev=range(40, 50))
+    settings = QUICK.model_copy(update={"loss": "HybridDistillLoss", "epochs": 1, "evaluate_every": 4, "max_steps": 10})
+    undisturbed = train_model(dataset, tmp_path / "one", str(tiny_model), settings)
+    out = tmp_path / "two"
+    with pytest.raises(Interrupted):
+        train_model(dataset, out, str(tiny_model), settings, stop_at(7))
+    steps: list[tuple[str, int]] = []
+    resumed = train_model(dataset, out, str(tiny_model), settings, lambda step, done, _: steps.append((step, done)))
+    assert resumed.resumed_from == 4
+    # Made again, from the weights of step 5.
+    told = [step for step, _ in steps if step in ("train", "teacher")]
+    assert (told[0], told[1], told[-1]) == ("train", "teacher", "train")
+    assert resumed.weights_sha256 == undisturbed.weights_sha256
+
+
+def test_a_long_epoch_has_checkpoints_in_time(
+    tiny_model: Path, make_dataset: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = make_dataset(dev=range(40, 50))
+    once = QUICK.model_copy(update={"epochs": 1})
+    undisturbed = train_model(dataset, tmp_path / "one", str(tiny_model), once)
+    with pytest.raises(Interrupted):
+        train_model(dataset, tmp_path / "none", str(tiny_model), once, stop_at(4))
+    assert not list((tmp_path / "none" / ".checkpoints").glob("checkpoint-*"))
+    monkeypatch.setattr(watch, "SAVED_EVERY_S", 0.0)
+    out = tmp_path / "two"
+    with pytest.raises(Interrupted):
+        train_model(dataset, out, str(tiny_model), once, stop_at(4))
+    resumed = train_model(dataset, out, str(tiny_model), once)
+    assert resumed.resumed_from == 3
+    assert resumed.weights_sha256 == undisturbed.weights_sha256
+    assert (resumed.best_step, resumed.history) == (undisturbed.best_step, undisturbed.history)
 
 
 def test_a_half_written_checkpoint_and_those_of_another_run_are_not_used(
