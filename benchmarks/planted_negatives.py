@@ -90,15 +90,17 @@ def read_squad(data: Path, pairs: int) -> Material:
 def read_medquad(data: Path, pairs: int) -> Material:
     """MedQuAD: each answer a passage, grouped by what it is about; whole groups drawn by hash until there are `pairs` questions."""
     rows = pl.read_parquet(data / "medquad" / "medquad_qa.parquet").filter(pl.col("answer").str.split(" ").list.len() >= 12)
-    kept = sorted(rows.to_dicts(), key=lambda row: (content_id("medquad", row["focus"] or row["doc_id"]), row["qid"]))[:pairs]
+    # Its own ids are unique in a document at best.
+    rows = rows.with_row_index("row").with_columns(id=pl.format("m{}", "row"))
+    kept = sorted(rows.to_dicts(), key=lambda row: (content_id("medquad", row["focus"] or row["doc_id"]), row["row"]))[:pairs]
     first: dict[str, str] = {}
     for row in kept:
         # An answer that stands under several questions is one passage.
-        first.setdefault(normalise(row["answer"]), row["qid"])
-    names = {row["qid"]: first[normalise(row["answer"])] for row in kept}
-    texts = {row["qid"]: row["answer"] for row in kept if names[row["qid"]] == row["qid"]}
-    groups = {row["qid"]: row["focus"] or row["doc_id"] for row in kept if row["qid"] in texts}
-    return material(texts, groups, [Question(row["qid"], row["question"], names[row["qid"]]) for row in kept])
+        first.setdefault(normalise(row["answer"]), row["id"])
+    names = {row["id"]: first[normalise(row["answer"])] for row in kept}
+    texts = {row["id"]: row["answer"] for row in kept if names[row["id"]] == row["id"]}
+    groups = {row["id"]: row["focus"] or row["doc_id"] for row in kept if row["id"] in texts}
+    return material(texts, groups, [Question(row["id"], row["question"], names[row["id"]]) for row in kept])
 
 
 def material(passages: Mapping[str, str], groups: Mapping[str, str], questions: Iterable[Question]) -> Material:

@@ -7,7 +7,7 @@ Arms: `in-batch` (pairs alone), `random` (any passage of another document of the
 guards), `st` (sentence-transformers' `mine_hard_negatives`, relative_margin 0.05, first 50, with --model), and one for each `--ours`: what stage `mine` chooses with
 these settings (MODEL stands for --model in them; no --ours: the defaults); `graded`: HybridDistillLoss on the pairs, for as many steps at the rate that is its default (neighbouring
 passages and those that its teacher ranks first, by their scores in place of yes and no: what `curate train` does with such pairs). Every arm trains on the pairs that have a negative in all arms. squad and
-ir_cranfield: extractive questions of the documents train, people's questions test; medquad: people's pairs, split by cluster. FOLDER as in
+ir_cranfield: extractive questions of the documents train, people's questions test; medquad: people's pairs train, people's questions on other subjects test. FOLDER as in
 `benchmarks/mine_quality.py`, with `ir_cranfield/`. Prints a table, the differences to `--against` (the first `--ours`) in the mean of the seeds with 95% intervals by
 document, and one line of JSON.
 """
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranfield, prepare_squad, rank, train_settings
+from benchmarks.medquad_test import next_subjects
 from benchmarks.mine_peer import encode, mine_peer
 from benchmarks.mined_case import Case
 from benchmarks.planted_negatives import read_medquad, write_corpus
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         documents, test = _prepare(options, work)
         built, extra = work / "built", list(options.build_set)
         run_build(Build((str(documents),), built, load_settings(None, extra)))
-        eval_set = test.load(built / "dataset")
+        eval_set = test(built / "dataset")
         corpus = read_corpus(built, options.style)
         negatives: dict[str, Mapping[str, str]] = {}
         for name, sets in ours:
@@ -94,11 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(json.dumps({"benchmark": "training_negatives", **report, "seconds": round(time.monotonic() - started)}))
 
 
-def _prepare(options: argparse.Namespace, work: Path) -> tuple[Path, Test]:
+def _prepare(options: argparse.Namespace, work: Path) -> tuple[Path, Callable[[Path], EvalSet]]:
+    """What to build from, and what reads the test set once there is a dataset."""
     if options.set == "medquad":
-        return write_corpus(work / "raw", read_medquad(options.data, MEDQUAD_PAIRS), ()), Test()
+        documents = write_corpus(work / "raw", read_medquad(options.data, MEDQUAD_PAIRS), ())
+        return documents, lambda _: next_subjects(options.data, MEDQUAD_PAIRS, MEDQUAD_PAIRS)
     domain = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield}[options.set](options.data, work, options.max_questions)
-    return domain.documents, Test(queries=domain.queries, qrels=domain.qrels)
+    return domain.documents, Test(queries=domain.queries, qrels=domain.qrels).load
 
 
 def read_corpus(built: Path, style: str | None) -> Corpus:

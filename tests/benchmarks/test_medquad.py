@@ -1,0 +1,61 @@
+"""MedQuAD as the benchmarks read it: its ids repeat, so none of them may stand for a row; the test subjects are none of the trained ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from benchmarks.medquad_test import next_subjects
+from benchmarks.planted_negatives import read_medquad
+
+ANSWER = "{} is a rare disease of the heart which is seen in adults and treated by rest and time"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Twelve subjects; a question of each twice, the answer of subject 0 also under subject 1; all rows of a collection under one id."""
+    rows = [(f"id{number % 2}", f"s{number}", f"What is S{number}?", ANSWER.format(f"S{number}")) for number in range(12)]
+    rows += [("id0", f"s{number}", f"Who gets S{number}?", ANSWER.format(f"Who gets S{number}:")) for number in range(12)]
+    rows += [("id1", "s1", "Is S1 like S0?", ANSWER.format("S0")), ("id1", "s2", "What is S2?", ANSWER.format("Again S2"))]
+    names = ["qid", "focus", "question", "answer"]
+    table = pl.DataFrame(rows, schema=names, orient="row").with_columns(doc_id=pl.col("focus"))
+    (tmp_path / "medquad").mkdir()
+    table.write_parquet(tmp_path / "medquad" / "medquad_qa.parquet")
+    return tmp_path
+
+
+def test_every_question_keeps_its_own_answer(data: Path) -> None:
+    found = read_medquad(data, 100)
+    answers = {
+        one.text: found.passages[name] for name, asked in found.questions.items() for one in asked if one.text != "What is S2?"
+    }
+    assert answers == {
+        **{f"What is S{number}?": ANSWER.format(f"S{number}") for number in range(12) if number != 2},
+        **{f"Who gets S{number}?": ANSWER.format(f"Who gets S{number}:") for number in range(12)},
+        "Is S1 like S0?": ANSWER.format("S0"),
+    }
+    ids = [one.id for asked in found.questions.values() for one in asked]
+    assert len(ids) == len(set(ids)) == 26
+    # The answer that stands under two subjects is one passage.
+    assert len(found.passages) == 25
+
+
+def test_the_test_is_on_other_subjects(data: Path) -> None:
+    known, found = read_medquad(data, 11), next_subjects(data, 11, 100)
+    assert set(found.clusters.values()).isdisjoint(known.members)
+    assert set(found.corpus.values()).isdisjoint(known.passages.values())
+    rest = {f"s{number}" for number in range(12)} - set(known.members)
+    asked = {text for number in range(12) if f"s{number}" in rest for text in (f"What is S{number}?", f"Who gets S{number}?")}
+    assert asked <= set(found.queries.values()) <= asked | {"Is S1 like S0?"}
+    for query, text in found.queries.items():
+        wanted = 2 if text == "What is S2?" else 1
+        assert len(found.qrels[query]) == wanted, text
+
+
+def test_a_question_that_was_trained_on_is_no_test(data: Path) -> None:
+    path = data / "medquad" / "medquad_qa.parquet"
+    table = pl.read_parquet(path)
+    table.with_columns(question=pl.lit("What is it?")).write_parquet(path)
+    assert next_subjects(data, 11, 100).queries == {}
