@@ -50,6 +50,8 @@ GRADED = "graded"
 ARMS = ("in-batch", "random", "naive", "st", GRADED)
 NAIVE_DEPTH = 50
 MEDQUAD_PAIRS = 3000
+MEDQUAD_TEST = 6000
+"""Pairs whose questions test, of the subjects after those of the first `MEDQUAD_PAIRS`."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def _prepare(options: argparse.Namespace, work: Path) -> tuple[Path, Callable[[P
     """What to build from, and what reads the test set once there is a dataset."""
     if options.set == "medquad":
         documents = write_corpus(work / "raw", read_medquad(options.data, MEDQUAD_PAIRS), ())
-        return documents, lambda _: next_subjects(options.data, MEDQUAD_PAIRS, MEDQUAD_PAIRS)
+        return documents, lambda _: next_subjects(options.data, MEDQUAD_PAIRS, MEDQUAD_TEST)
     domain = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield}[options.set](options.data, work, options.max_questions)
     return domain.documents, Test(queries=domain.queries, qrels=domain.qrels).load
 
