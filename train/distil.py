@@ -27,7 +27,7 @@ _OUT = -1e4
 
 
 def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
-    """A loss module for features of (anchor, positive) and labels that are row numbers of the training data; `set_teacher` exchanges its teacher.
+    """A loss module for features of (anchor, positive) and labels that are row numbers of the training data.
 
     Three parts. What the teacher says of the batch's passages that are *not* the anchor's own is distilled by KL divergence (its own passage holds the anchor
     word for word when the anchor is a sentence of it: learnt from, that makes a model that looks for copies). The same for the passages that the teacher
@@ -44,31 +44,30 @@ def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.model = model
-            self.teacher = teacher
 
         def forward(self, features: Any, labels: Any) -> Any:
             anchors, passages = list(features)[:2]
             rows = labels.detach().cpu().numpy().astype(np.intp)
-            columns, first, own = np.unique(self.teacher.place[rows], return_index=True, return_inverse=True)
+            columns, first, own = np.unique(teacher.place[rows], return_index=True, return_inverse=True)
             asked = self.model(anchors)["sentence_embedding"]
             said = self.model(_rows(passages, torch.as_tensor(first, device=asked.device)))["sentence_embedding"]
             cosines = functional.normalize(asked.float(), dim=-1) @ functional.normalize(said.float(), dim=-1).T
             own = torch.as_tensor(own.reshape(-1), device=cosines.device)
-            refused = torch.as_tensor(refusals(clashing, rows, columns, self.teacher.place), device=cosines.device)
+            refused = torch.as_tensor(refusals(clashing, rows, columns, teacher.place), device=cosines.device)
             itself = functional.one_hot(own, num_classes=cosines.shape[1]).bool()
             positive = functional.cross_entropy((SCALE * cosines).masked_fill(refused & ~itself, _OUT), own)
             far = self.far(functional.normalize(asked.float(), dim=-1), rows)
             if cosines.shape[1] < 3:
                 return POSITIVE * positive + FAR * far
-            wanted = torch.as_tensor(self.teacher.scores(rows, columns), device=cosines.device)
+            wanted = torch.as_tensor(teacher.scores(rows, columns), device=cosines.device)
             others = divergence(cosines.masked_fill(itself, _OUT / SCALE), wanted.masked_fill(itself, _OUT / SHARPNESS))
             return others + POSITIVE * positive + FAR * far
 
         def far(self, asked: Any, rows: Any) -> Any:
-            nearest = torch.as_tensor(self.teacher.vectors[self.teacher.nearest[rows]], device=asked.device)
+            nearest = torch.as_tensor(teacher.vectors[teacher.nearest[rows]], device=asked.device)
             # Matryoshka looks at the first dimensions alone.
             said = functional.normalize(nearest[..., : asked.shape[-1]], dim=-1)
-            wanted = torch.as_tensor(self.teacher.nearest_scores[rows], device=asked.device)
+            wanted = torch.as_tensor(teacher.nearest_scores[rows], device=asked.device)
             return divergence(torch.einsum("rd,rnd->rn", asked, said), wanted)
 
     def divergence(cosines: Any, wanted: Any) -> Any:
@@ -76,13 +75,6 @@ def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
         return functional.kl_div(said, torch.log_softmax(SHARPNESS * wanted, dim=1), log_target=True, reduction="batchmean")
 
     return HybridDistillLoss()
-
-
-def set_teacher(loss: Any, teacher: Teacher) -> None:
-    """From now on the loss has this teacher, of the same rows; it may stand inside another (Matryoshka)."""
-    for part in loss.modules():
-        if isinstance(getattr(part, "teacher", None), Teacher):
-            part.teacher = teacher
 
 
 def refusals(clashing: Clashes, rows: Any, columns: Any, place: Any) -> Any:

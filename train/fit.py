@@ -26,7 +26,6 @@ from train.models import free_memory, third_party
 from train.padding import as_saved, pass_in_parts
 from train.plan import Plan, within
 from train.rankings import dense_run
-from train.second_look import look_again
 from train.trainer_class import trainer_class
 from train.watch import save_in_time, stop_early, watch
 
@@ -99,14 +98,11 @@ def _trainer(encoder: Any, run: Run, place: Place) -> Any:
     if processes.count() == 1:
         # Several would not agree on the time.
         callbacks.append(save_in_time())
-    loss = build_loss(run.plan.loss, encoder, run.plan.options)
-    if (teacher := run.plan.options.teacher) is not None:
-        callbacks.append(look_again(loss, teacher, place.checkpoints, run.precision, run.progress))
     trainer = trainer_class(library, run.plan, lora=run.settings.lora_rank is not None)(
         model=encoder,
         args=_arguments(library, run, place),
         train_dataset=to_dataset(run.data.rows),
-        loss=loss,
+        loss=build_loss(run.plan.loss, encoder, run.plan.options),
         evaluator=dev_evaluator(PRIMARY, lambda fitted: _on_dev(fitted, run)) if run.dev.queries else None,
         callbacks=callbacks,
     )
