@@ -32,6 +32,8 @@ FEATURE_WORDS: dict[str, tuple[str, ...]] = {
     "seed": ("seed",),
 }
 """What can be left out of a request, and the words by which a server says that it must be."""
+_BROKEN_OFF = {"ReadError", "WriteError", "RemoteProtocolError"}
+"""Errors of httpx, under either of the names of that library that releases of openai use."""
 _TOO_LONG = ("context length", "context_length", "context window", "too long", "too many tokens", "maximum context")
 
 
@@ -81,6 +83,12 @@ def is_timeout(error: Exception) -> bool:
     import openai  # 0.4 s to load
 
     return isinstance(error, openai.APITimeoutError | TimeoutError)
+
+
+def is_taken(error: Exception) -> bool:
+    """Whether somebody took the request: a status came back, no answer came in time, or the connection broke off before the answer."""
+    broken = any(kind.__name__ in _BROKEN_OFF for kind in type(error.__cause__).__mro__)
+    return status_code(error) is not None or is_timeout(error) or broken
 
 
 def status_code(error: Exception) -> int | None:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import NoReturn
 
-from curate.llm.faults import is_rate_limit, is_timeout, meaning, message, provider_error, retry_after_s, status_code
+from curate.llm.faults import is_rate_limit, is_taken, meaning, message, provider_error, retry_after_s, status_code
 from schemas.settings import RoleSettings
 
 SILENT = "not asked: the endpoint had stopped answering"
@@ -87,7 +87,7 @@ class Judgement:
 
     def _given_up(self, fault: Exception) -> Verdict:
         self._given_up_in_a_row += 1
-        nobody_there = not self._heard and status_code(fault) is None and not is_timeout(fault)
+        nobody_there = not self._heard and not is_taken(fault)
         down = self.silent or self._given_up_in_a_row >= max(_SILENT_AFTER, self._settings.concurrency)
         if nobody_there or (down and not self._answers):
             self._stop(fault)

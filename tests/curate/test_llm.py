@@ -263,6 +263,12 @@ def test_nobody_at_the_address_is_an_error_that_names_it(server: ScriptedServer,
         list(client(answers, settings).settle(requests("a")))
 
 
+def test_a_first_connection_that_breaks_off_is_one_request_lost(server: ScriptedServer, answers: AnswerStore) -> None:
+    server.enqueue(Reply(drop=True))
+    found = list(client(answers, role(server, retries=0, concurrency=1)).settle(requests("a", "b")))
+    assert [(answer.text, answer.owed, bool(answer.failure)) for answer in found] == [("", True, True), ("about b", False, False)]
+
+
 def test_a_server_that_falls_silent_is_not_asked_for_ever(server: ScriptedServer, answers: AnswerStore) -> None:
     server.enqueue(Reply("one"))
     server.default = lambda _: error_reply(503)
