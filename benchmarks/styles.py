@@ -18,7 +18,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.domain import add_training_options, build_dataset, prepare_cranfield, prepare_squad, rank, train_settings
+from benchmarks.domain import add_training_options, build_dataset, rank, train_settings
+from benchmarks.domain_sets import prepare_cranfield, prepare_squad
 from pipelines.evaluation import Test, bm25_run
 from schemas.evaluation import EvaluateSettings
 from train.eval_set import EvalSet

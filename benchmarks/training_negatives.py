@@ -26,8 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranfield, prepare_squad, rank, train_settings
-from benchmarks.medquad_test import next_subjects
+from benchmarks.domain import add_training_options, mean_of_seeds, rank, train_settings
+from benchmarks.domain_sets import prepare_cranfield, prepare_squad
+from benchmarks.medquad_subjects import next_subjects
 from benchmarks.mine_peer import encode, mine_peer
 from benchmarks.mined_case import Case
 from benchmarks.planted_negatives import read_medquad, write_corpus

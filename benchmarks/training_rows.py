@@ -23,7 +23,8 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks.domain import add_training_options, mean_of_seeds, prepare_cranfield, prepare_squad, rank, train_settings
+from benchmarks.domain import add_training_options, mean_of_seeds, rank, train_settings
+from benchmarks.domain_sets import prepare_cranfield, prepare_squad
 from curate.stage import content_id
 from curate.store import Store, open_store
 from pipelines.evaluation import Test, bm25_run

@@ -61,7 +61,7 @@ class Texts:
 def read_texts(encoder: Any, anchors: Sequence[str], positives: Sequence[str]) -> Texts:
     """The texts of the training rows, with the tokens that the model makes of them."""
     distinct = list(dict.fromkeys(positives))
-    number = {text: index for index, text in enumerate(distinct)}
+    number = {text: position for position, text in enumerate(distinct)}
     place = np.array([number[text] for text in positives], dtype=np.intp)
     return Texts(anchors, distinct, place, tokens(encoder, anchors), tokens(encoder, distinct))
 

@@ -17,7 +17,7 @@ from schemas.errors import SettingsError
 from schemas.settings.filter import CombinerSettings, FilterSettings
 from schemas.settings.generate import ExtractiveStyle, GenerateSettings, StyleWeights
 from schemas.settings.llm import JudgeSettings, LlmSettings, PriceSettings, RoleSettings
-from schemas.settings.loading import fault, key_path, lay_over, put, toml_value
+from schemas.settings.loading import fault, lay_over, put_sets, toml_value
 from schemas.settings.mine import MineSettings
 from schemas.settings.section import Section
 from schemas.settings.stages import (
@@ -93,13 +93,7 @@ def load_settings(file: Path | None = None, sets: Sequence[str] = (), base: Mapp
             lay_over(tree, tomllib.loads(file.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"cannot read settings: {error}", where=str(file), next_step="correct the TOML file") from error
-    faults: list[str] = []
-    for item in sets:
-        key, equals, text = item.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {item}: write it as key=value, for example --set chunk.max_tokens=512")
-            continue
-        put(tree, key_path(key.strip()), toml_value(text.strip()), item, faults)
+    faults = put_sets(tree, sets, example="chunk.max_tokens=512")
     try:
         settings = Settings.model_validate(tree)
     except ValidationError as error:

@@ -43,6 +43,18 @@ def put(tree: dict[str, Any], path: list[str], value: Any, item: str, faults: li
     tree[path[-1]] = value
 
 
+def put_sets(tree: dict[str, Any], sets: Sequence[str], example: str) -> list[str]:
+    """Set `key=value` strings in a tree of sections; what is wrong with any of them. `example`: one that is right."""
+    faults: list[str] = []
+    for item in sets:
+        key, equals, text = item.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {item}: write it as key=value, for example --set {example}")
+            continue
+        put(tree, key_path(key.strip()), toml_value(text.strip()), item, faults)
+    return faults
+
+
 def lay_over(tree: dict[str, Any], other: Mapping[str, Any]) -> None:
     """Set all values of another tree of sections in this one."""
     for name, value in other.items():
@@ -77,13 +89,7 @@ def section_from_sets(model: type[S], sets: Sequence[str]) -> S:
     Raises SettingsError naming every fault at once.
     """
     tree: dict[str, Any] = {}
-    faults: list[str] = []
-    for item in sets:
-        key, equals, text = item.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {item}: write it as key=value, for example --set epochs=3")
-            continue
-        tree[key.strip()] = toml_value(text.strip())
+    faults = put_sets(tree, sets, example="epochs=3")
     try:
         section = model.model_validate(tree)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.medquad_test import next_subjects
+from benchmarks.medquad_subjects import next_subjects
 from benchmarks.planted_negatives import read_medquad
 
 ANSWER = "{} is a rare disease of the heart which is seen in adults and treated by rest and time"
