@@ -335,6 +335,7 @@ def test_two_processes_give_one_model(
     assert printed["weights_sha256"] == record["weights_sha256"] == weights_sha256(load_model(str(out), device="cpu"))
     assert record["chosen"]["processes"] == 2
     assert record["steps"] in steps
+    assert record["trainings"] == (2 if loss == "HybridDistillLoss" else 1)
     assert record["weights_sha256"] != record["model_sha256"]
 
 
