@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
+from shutil import rmtree
 from typing import Any
 
 from train import processes
@@ -34,16 +35,23 @@ def simmer(encoder: Any, run: Run, place: Place, train: Training) -> list[Facts]
     Each stands in a folder of its own beside the checkpoints: a run that was interrupted trains again only what was not finished.
     """
     parts = [place.part(number) for number in range(run.trainings)]
+    device = encoder.device
+    # The start takes no memory of the device's, where the batch was measured to fit.
+    encoder.to("cpu")
     for number, part in enumerate(parts):
         if (part.checkpoints / _FACTS).is_file():
             continue
         # A copy: the trainer leaves more behind in a model than weights.
-        trained, facts = train(deepcopy(encoder), seeded(run, number), part)
+        trained, facts = train(deepcopy(encoder).to(device), seeded(run, number), part)
         if processes.writes():
             _keep(part, trained, facts)
         del trained
         free_memory()
         processes.wait(run.device)
+        if processes.writes():
+            for checkpoint in part.checkpoints.glob("checkpoint-*"):
+                rmtree(checkpoint)
+    encoder.to(device)
     _pour(encoder, [part.checkpoints / _WEIGHTS for part in parts])
     return [json.loads((part.checkpoints / _FACTS).read_text(encoding="utf-8")) for part in parts]
 

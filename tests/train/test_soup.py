@@ -68,6 +68,26 @@ def test_what_is_said_of_them(tiny_model: Path, make_dataset: Any, tmp_path: Pat
     assert train_model(dataset, out, str(tiny_model), HYBRID) == replace(result, reused=True)
 
 
+def test_tensorboard_files_of_each_lie_in_the_model_folder(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    report = HYBRID.model_copy(update={"report_to": ("tensorboard",), "max_steps": 2})
+    train_model(make_dataset(), tmp_path / "out", str(tiny_model), report)
+    found = sorted(path.parent.name for path in (tmp_path / "out" / "runs").rglob("events.out.tfevents.*"))
+    assert found == ["training-0", "training-1"]
+
+
+def test_a_finished_training_leaves_its_weights_and_no_checkpoints(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
+    def stop(step: str, done: int, _: int | None) -> None:
+        if (step, done) == ("train (training 2 of 2)", 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        train_model(make_dataset(), tmp_path / "out", str(tiny_model), HYBRID, stop)
+    first = tmp_path / "out" / ".checkpoints" / "training-0"
+    assert sorted(path.name for path in first.iterdir() if path.is_file()) == ["facts.json", "weights.safetensors"]
+    assert not list(first.glob("checkpoint-*"))
+
+
 @pytest.mark.parametrize(
     "stopped", [("train (training 1 of 2)", 5), ("train (training 2 of 2)", 2), ("train (training 2 of 2)", 5), ("save", 0)]
 )
