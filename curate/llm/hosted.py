@@ -179,8 +179,10 @@ def _provider_error(error: Exception, hosted: HostedModel, texts: Sequence[str])
     elif code in _REFUSING_CODES:
         what = f"{url} refuses a text of {len(texts[0]):,} characters ({code}: {message(error)})"
         step = "it may be longer than the model reads: cut shorter passages (chunk.max_tokens); or check hosted_dimensions"
+    elif is_timeout(error):
+        what = f"{url} gives no answer in {hosted.timeout_s:g} s"
+        step = "lower hosted_batch or raise hosted_timeout_s, then run the same command again; vectors already paid for are kept"
     else:
-        said = f"no answer in {hosted.timeout_s:g} s" if is_timeout(error) else message(error)
-        what = f"{url} does not answer ({said})"
+        what = f"{url} does not answer ({message(error)})"
         step = f"start the server or set {WHERE}, then run the same command again; vectors already paid for are kept"
     return ProviderError(what, where=WHERE, next_step=step)

@@ -161,6 +161,14 @@ def test_openai_needs_a_key_and_an_unreachable_server_is_named(
         ask(HostedModel("m", "http://127.0.0.1:9/v1", "TEST_KEY", retries=0), ["a"], kept)
 
 
+def test_a_slow_server_wants_smaller_batches_or_more_time(server: ScriptedServer, kept: Kept) -> None:
+    server.enqueue(Reply(delay_s=2.0, drop=True))
+    with pytest.raises(ProviderError, match=r"/v1 gives no answer in 0\.2 s") as caught:
+        ask(model(server, timeout_s=0.2, retries=0), ["a"], kept)
+    assert caught.value.next_step is not None
+    assert caught.value.next_step.startswith("lower hosted_batch or raise hosted_timeout_s, then run the same command again")
+
+
 def test_no_key_is_written_anywhere(server: ScriptedServer, kept: Kept, tmp_path: Path) -> None:
     ask(model(server), ["a", "b"], kept)
     kept.close()
