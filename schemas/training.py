@@ -83,13 +83,13 @@ class TrainSettings(Section):
             "what the base knew. Unset: 0.25 for HybridDistillLoss, otherwise 0; 0 with `lora_rank` and from scratch."
         ),
     )
-    trainings: int | None = Field(
-        None,
+    trainings: int = Field(
+        1,
         ge=1,
         le=20,
         description=(
-            "Trainings from the same start, each with a seed of its own, whose weights are averaged (model soups, Wortsman et al. 2022): steadier than "
-            "one, at so many times its cost. Unset: 2 for HybridDistillLoss, otherwise 1; 1 with `lora_rank` and from scratch."
+            "Trainings from the same start, each with a seed of its own, whose weights are averaged (model soups, Wortsman et al. 2022), at so many "
+            "times the cost; not with `lora_rank`."
         ),
     )
     query_prompt: str | None = Field(

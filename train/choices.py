@@ -20,9 +20,6 @@ LORA_FACTOR = 10.0
 HYBRID_FACTOR = 4.5
 """HybridDistillLoss says little in most steps: on squad and Cranfield several times the rate gained more, without harm (docs/benchmarks.md)."""
 
-HYBRID_TRAININGS = 2
-"""Averaged after HybridDistillLoss: better on each of three sets than one of them (docs/benchmarks.md)."""
-
 HYBRID_BASE_SHARE = 0.25
 """Of the base model's weights after HybridDistillLoss: nothing lost where tuning gained, half a point gained where it had lost (docs/benchmarks.md)."""
 
@@ -75,13 +72,11 @@ def base_share(settings: TrainSettings, *, hybrid: bool, fresh: bool) -> float:
     return HYBRID_BASE_SHARE if hybrid and not fresh and settings.lora_rank is None else 0.0
 
 
-def trainings(settings: TrainSettings, *, hybrid: bool, fresh: bool) -> int:
-    """How many trainings are averaged; one of a `fresh` model, whose weights go their own way each time. Raises SettingsError for adapters."""
-    if settings.lora_rank is not None and (settings.trainings or 1) > 1:
+def trainings(settings: TrainSettings) -> int:
+    """How many trainings are averaged. Raises SettingsError for adapters."""
+    if settings.lora_rank is not None and settings.trainings > 1:
         raise SettingsError("trainings does not go with lora_rank", next_step="leave one of them out")
-    if settings.trainings is not None:
-        return settings.trainings
-    return HYBRID_TRAININGS if hybrid and not fresh and settings.lora_rank is None else 1
+    return settings.trainings
 
 
 def family_prompts(name: str) -> tuple[str, str] | None:

@@ -47,8 +47,6 @@ class Run:
     precision: str
     model_sha256: str
     mixture: Mixture
-    trainings: int
-    """How many are averaged."""
     notes: tuple[str, ...]
     progress: Progress
 

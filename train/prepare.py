@@ -41,7 +41,6 @@ class Prepared:
     model_sha256: str
     guide_sha256: str
     mixture: Mixture
-    trainings: int
     notes: tuple[str, ...]
 
     def before_training(self, progress: Progress) -> dict[str, Any]:
@@ -82,14 +81,10 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
     if not dev.queries:
         notes.append("The dev set has no queries: the last step is kept, without selection.")
     model_sha256 = weights_sha256(encoder)
-    hybrid, fresh = data.loss == HYBRID, is_fresh(name)
-    mixture, count = (
-        Mixture(encoder, base_share(settings, hybrid=hybrid, fresh=fresh)),
-        trainings(settings, hybrid=hybrid, fresh=fresh),
-    )
+    mixture = Mixture(encoder, base_share(settings, hybrid=data.loss == HYBRID, fresh=is_fresh(name)))
     if mixture.share:
         notes.append(f"base_share={mixture.share:g}: so much of the finished model's weights are the base model's.")
-    if count > 1:
+    if (count := trainings(settings)) > 1:
         notes.append(f"trainings={count}: the weights are the mean of so many trainings, each with a seed of its own.")
     if settings.lora_rank is not None:
         notes.append(add_adapters(encoder, settings))
@@ -121,7 +116,6 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
         model_sha256=model_sha256,
         guide_sha256="" if guide is None else weights_sha256(guide),
         mixture=mixture,
-        trainings=count,
         notes=(*notes, *said),
     )
 
@@ -143,7 +137,6 @@ def decide(prepared: Prepared, place: Place, named: tuple[str, Path], progress: 
         precision=prepared.precision,
         model_sha256=prepared.model_sha256,
         mixture=prepared.mixture,
-        trainings=prepared.trainings,
         notes=(*prepared.notes, *said),
         progress=progress,
     )

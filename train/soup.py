@@ -30,11 +30,11 @@ Training = Callable[[Any, Run, Place], tuple[Any, Facts]]
 
 
 def simmer(encoder: Any, run: Run, place: Place, train: Training) -> list[Facts]:
-    """Train `run.trainings` times from the encoder as it is, which then has the mean of their weights; what is known of each training.
+    """Train `run.settings.trainings` times from the encoder as it is, which then has the mean of their weights; what is known of each training.
 
     Each stands in a folder of its own beside the checkpoints: a run that was interrupted trains again only what was not finished.
     """
-    parts = [place.part(number) for number in range(run.trainings)]
+    parts = [place.part(number) for number in range(run.settings.trainings)]
     device = encoder.device
     # The start takes no memory of the device's, where the batch was measured to fit.
     encoder.to("cpu")
@@ -60,7 +60,7 @@ def seeded(run: Run, number: int) -> Run:
     """The training of this number, from 0; the first has the run's own seed."""
     seed = run.settings.seed + SEED_STEP * number
     plan = replace(run.plan, batches=replace(run.plan.batches, seed=seed), options=replace(run.plan.options, seed=seed))
-    named = partial(_named, run.progress, f"training {number + 1} of {run.trainings}")
+    named = partial(_named, run.progress, f"training {number + 1} of {run.settings.trainings}")
     return replace(run, settings=run.settings.model_copy(update={"seed": seed}), plan=plan, progress=named)
 
 

@@ -116,7 +116,9 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     # 4. What the rows and the memory make of the settings; then warnings, before any step is paid for.
     run = decide(prepared, place, (model, dataset), progress)
     # 5. Training, once or several times; of each the best checkpoint, or the last one without a dev set.
-    encoder, facts = _trained(prepared.encoder, run, place) if run.trainings == 1 else _averaged(prepared.encoder, run, place)
+    encoder, facts = (
+        _trained(prepared.encoder, run, place) if run.settings.trainings == 1 else _averaged(prepared.encoder, run, place)
+    )
     # 6. Against the base model's dev scores.
     facts = _judged(facts)
     # 7. The model folder, whole or not at all.
@@ -168,7 +170,7 @@ def _averaged(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
     run.mixture.mix(encoder)
     best_dev = dev_scores(encoder, run.dev, run.settings, run.progress, "dev") if run.dev.queries else None
     settings = run.settings.model_dump(mode="json")
-    known |= {"settings": settings, "best_dev": best_dev, "trainings": run.trainings, "notes": tuple(known["notes"])}
+    known |= {"settings": settings, "best_dev": best_dev, "trainings": run.settings.trainings, "notes": tuple(known["notes"])}
     return encoder, TrainResult(**known)
 
 

@@ -13,7 +13,7 @@ import torch
 from pipelines.console import train_lines
 from schemas.errors import Interrupted, SettingsError
 from schemas.training import TrainSettings
-from train.choices import HYBRID_TRAININGS, trainings
+from train.choices import trainings
 from train.eval_set import read_eval_set
 from train.fit import dev_scores
 from train.metrics import PRIMARY
@@ -22,7 +22,15 @@ from train.soup import SEED_STEP, together
 from train.trainer import TrainResult, train_model
 
 HYBRID = TrainSettings(
-    loss="HybridDistillLoss", data="pairs", max_steps=6, evaluate_every=3, learning_rate=1e-2, batch_size=8, device="cpu", seed=5
+    loss="HybridDistillLoss",
+    data="pairs",
+    max_steps=6,
+    evaluate_every=3,
+    learning_rate=1e-2,
+    batch_size=8,
+    device="cpu",
+    seed=5,
+    trainings=2,
 )
 
 
@@ -40,7 +48,7 @@ def test_the_model_is_the_mean_of_trainings_by_seed_with_the_base_models_share(
         train_model(dataset, tmp_path / str(seed), str(tiny_model), one)
         alone.append(weights(tmp_path / str(seed)))
     result = train_model(dataset, tmp_path / "both", str(tiny_model), HYBRID)
-    assert result.trainings == HYBRID_TRAININGS == 2
+    assert result.trainings == 2
     assert result.settings["seed"] == 5
     base, both = weights(tiny_model), weights(tmp_path / "both")
     assert any(not torch.equal(alone[0][name], alone[1][name]) for name in base)
@@ -152,25 +160,9 @@ def test_one_training_is_told_as_it_is_and_several_by_their_means() -> None:
     assert together([one, two | {"best_step": None}])["best_step"] is None
 
 
-@pytest.mark.parametrize(
-    ("settings", "hybrid", "fresh", "count"),
-    [
-        ({}, True, False, HYBRID_TRAININGS),
-        ({}, False, False, 1),
-        ({}, True, True, 1),
-        ({"lora_rank": 4}, True, False, 1),
-        ({"trainings": 1}, True, False, 1),
-        ({"trainings": 3}, False, True, 3),
-        ({"trainings": 1, "lora_rank": 4}, True, False, 1),
-    ],
-)
-def test_how_many_by_loss_and_model(settings: dict[str, Any], hybrid: bool, fresh: bool, count: int) -> None:
-    assert trainings(TrainSettings(**settings), hybrid=hybrid, fresh=fresh) == count
-
-
 def test_adapters_are_not_averaged() -> None:
     with pytest.raises(SettingsError, match="trainings does not go with lora_rank"):
-        trainings(TrainSettings(trainings=2, lora_rank=4), hybrid=False, fresh=False)
+        trainings(TrainSettings(trainings=2, lora_rank=4))
 
 
 def test_results_of_before_are_read_as_one_training() -> None:
