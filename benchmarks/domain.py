@@ -164,7 +164,6 @@ def train_settings(options: argparse.Namespace, seed: int) -> TrainSettings:
         device=options.device,
         data=options.format,
         loss=options.loss,
-        trainings=options.trainings,
     )
 
 
@@ -201,7 +200,6 @@ def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None
     parser.add_argument("--epochs", type=int, help="default: that of `curate train`")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, help="default: that of `curate train`")
-    parser.add_argument("--trainings", type=int, default=1, help="how many are averaged")
     parser.add_argument("--max-seq-length", type=int)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
 

@@ -83,15 +83,6 @@ class TrainSettings(Section):
             "what the base knew. Unset: 0.25 for HybridDistillLoss, otherwise 0; 0 with `lora_rank` and from scratch."
         ),
     )
-    trainings: int = Field(
-        1,
-        ge=1,
-        le=20,
-        description=(
-            "Trainings from the same start, each with a seed of its own, whose weights are averaged (model soups, Wortsman et al. 2022), at so many "
-            "times the cost; not with `lora_rank`."
-        ),
-    )
     query_prompt: str | None = Field(
         None,
         description="Text before every anchor; unset: the model's own, else that of its family (E5, BGE, Nomic); empty: none.",

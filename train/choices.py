@@ -72,13 +72,6 @@ def base_share(settings: TrainSettings, *, hybrid: bool, fresh: bool) -> float:
     return HYBRID_BASE_SHARE if hybrid and not fresh and settings.lora_rank is None else 0.0
 
 
-def trainings(settings: TrainSettings) -> int:
-    """How many trainings are averaged. Raises SettingsError for adapters."""
-    if settings.lora_rank is not None and settings.trainings > 1:
-        raise SettingsError("trainings does not go with lora_rank", next_step="leave one of them out")
-    return settings.trainings
-
-
 def family_prompts(name: str) -> tuple[str, str] | None:
     """Prompts of questions and passages that a model of this name was made with, or None when its family is not known."""
     last = Path(name).name.lower()

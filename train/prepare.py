@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.training import TrainSettings
 from train.advice import advise, look, refuse
-from train.choices import base_share, set_prompts, token_counts, trainings
+from train.choices import base_share, set_prompts, token_counts
 from train.data import TrainingData
 from train.eval_set import EvalSet
 from train.evaluate import Progress
@@ -84,8 +84,6 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
     mixture = Mixture(encoder, base_share(settings, hybrid=data.loss == HYBRID, fresh=is_fresh(name)))
     if mixture.share:
         notes.append(f"base_share={mixture.share:g}: so much of the finished model's weights are the base model's.")
-    if (count := trainings(settings)) > 1:
-        notes.append(f"trainings={count}: the weights are the mean of so many trainings, each with a seed of its own.")
     if settings.lora_rank is not None:
         notes.append(add_adapters(encoder, settings))
     if settings.gradient_checkpointing:

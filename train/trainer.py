@@ -19,10 +19,9 @@ from train.lora import load_trained, merge_adapters
 from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.model_card import model_card
-from train.model_folder import PART, Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
+from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
 from train.models import free_memory, load_model, silenced, weights_sha256
 from train.prepare import Prepared, decide, prepare
-from train.soup import simmer, together
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,6 @@ class TrainResult:
     warnings: list[dict[str, str]]
     """What spoke against this training before it began: `name`, `what`, `todo` of each (`train.advice`)."""
     notes: tuple[str, ...]
-    trainings: int = 1
-    """How many were averaged; `steps` are those of each, `best_step` is the mean of theirs, and an entry of `history` then names its `training`."""
     reused: bool = False
     """The folder already held the model of exactly this run; nothing was done."""
 
@@ -115,14 +112,15 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     place = _claimed(out, key, prepared, progress)
     # 4. What the rows and the memory make of the settings; then warnings, before any step is paid for.
     run = decide(prepared, place, (model, dataset), progress)
-    # 5. Training, once or several times; of each the best checkpoint, or the last one without a dev set.
-    encoder, facts = (
-        _trained(prepared.encoder, run, place) if run.settings.trainings == 1 else _averaged(prepared.encoder, run, place)
-    )
-    # 6. Against the base model's dev scores.
-    facts = _judged(facts)
+    # 5. Training, with the base model's dev scores to beat.
+    trainer, run = fit(prepared.encoder, run, place)
+    # 6. The best checkpoint, or the last one without a dev set.
+    facts = _facts(trainer, run, place)
+    best = place.checkpoints / f"checkpoint-{facts.best_step}" if facts.best_step is not None else None
+    del trainer
     # 7. The model folder, whole or not at all.
     progress("save", 0, None)
+    encoder = _chosen(prepared.encoder, best, run)
     result = replace(facts, weights_sha256=weights_sha256(encoder), seconds=round(time.monotonic() - started, 1))
     # The checkpoints go with the publishing: all must have read theirs.
     processes.wait(prepared.device)
@@ -152,38 +150,8 @@ def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Pla
     return claim(out, key)
 
 
-def _trained(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
-    """One training, finished."""
-    encoder, facts = _once(encoder, run, place)
-    run.mixture.mix(encoder)
-    return encoder, facts
-
-
-def _averaged(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
-    """Several trainings, their mean finished and measured on dev."""
-
-    def train(start: Any, part: Run, own: Place) -> tuple[Any, dict[str, Any]]:
-        model, facts = _once(start, part, own)
-        return model, asdict(facts)
-
-    known = together(simmer(encoder, run, place, train))
-    run.mixture.mix(encoder)
-    best_dev = dev_scores(encoder, run.dev, run.settings, run.progress, "dev") if run.dev.queries else None
-    settings = run.settings.model_dump(mode="json")
-    known |= {"settings": settings, "best_dev": best_dev, "trainings": run.settings.trainings, "notes": tuple(known["notes"])}
-    return encoder, TrainResult(**known)
-
-
-def _once(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
-    trainer, run = fit(encoder, run, place)
-    facts = _facts(trainer, run, place)
-    best = place.checkpoints / f"checkpoint-{facts.best_step}" if facts.best_step is not None else None
-    del trainer
-    return _chosen(encoder, best, run), facts
-
-
 def _chosen(encoder: Any, best: Path | None, run: Run) -> Any:
-    """The model of the best checkpoint, or as it is after the last step; adapters merged."""
+    """The model of the best checkpoint, or as it is after the last step; adapters merged, the base model's share mixed in."""
     if run.settings.lora_rank is not None:
         if best is not None:
             load_trained(encoder, best)
@@ -193,6 +161,7 @@ def _chosen(encoder: Any, best: Path | None, run: Run) -> Any:
         del encoder
         free_memory()
         encoder = load_model(str(best), device=run.settings.device)
+    run.mixture.mix(encoder)
     return encoder
 
 
@@ -231,10 +200,17 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
     base_dev: dict[str, float] | None = place.remembered["base_dev"]
     history = [_numbers(entry) for entry in trainer.state.log_history if "train_runtime" not in entry]
     evaluated = {int(entry["step"]): entry for entry in history if PRIMARY in entry}
-    best_step, best_dev = None, None
+    best_step, best_dev, beats = None, None, None
+    notes = list(run.notes)
     if base_dev is not None:
         best_step = int(str(trainer.state.best_model_checkpoint).rpartition("-")[2])
         best_dev = {metric: evaluated[best_step][metric] for metric in base_dev}
+        beats = best_dev[PRIMARY] > base_dev[PRIMARY]
+        if not beats:
+            notes.append(
+                f"No checkpoint beats the base model on dev (nDCG@10 {best_dev[PRIMARY]:.4f} against {base_dev[PRIMARY]:.4f}); "
+                "the best one was kept all the same."
+            )
     return TrainResult(
         model=run.name,
         model_sha256=run.model_sha256,
@@ -252,7 +228,7 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
         best_step=best_step,
         base_dev=base_dev,
         best_dev=best_dev,
-        beats_base=None,
+        beats_base=beats,
         overfits_after=_overfits_after(history, best_step),
         history=history,
         device=run.device,
@@ -260,21 +236,8 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
         seconds=0.0,
         resumed_from=int(place.resume_from.name.rpartition("-")[2]) if place.resume_from else None,
         warnings=place.remembered["warnings"],
-        notes=run.notes,
+        notes=tuple(notes),
     )
-
-
-def _judged(facts: TrainResult) -> TrainResult:
-    """Whether the model is better than the base on dev, with a note where it is not."""
-    if facts.base_dev is None or facts.best_dev is None:
-        return facts
-    base, tuned = facts.base_dev[PRIMARY], facts.best_dev[PRIMARY]
-    if tuned > base:
-        return replace(facts, beats_base=True)
-    what = "No checkpoint beats" if facts.trainings == 1 else "The mean of the trainings does not beat"
-    kept = "the best one" if facts.trainings == 1 else "it"
-    note = f"{what} the base model on dev (nDCG@10 {tuned:.4f} against {base:.4f}); {kept} was kept all the same."
-    return replace(facts, beats_base=False, notes=(*facts.notes, note))
 
 
 def _overfits_after(history: list[dict[str, float]], best_step: int | None) -> int | None:
@@ -297,8 +260,6 @@ def _write(folder: Path, encoder: Any, result: TrainResult, place: Place) -> dic
     encoder.save_pretrained(str(folder), create_model_card=False)
     if (place.checkpoints / RUNS).is_dir():
         shutil.copytree(place.checkpoints / RUNS, folder / RUNS)
-    for runs in place.checkpoints.glob(f"{PART}*/{RUNS}"):
-        shutil.copytree(runs, folder / RUNS / runs.parent.name)
     record = asdict(result)
     del record["reused"]
     (folder / "README.md").write_text(model_card(record), encoding="utf-8")
