@@ -170,6 +170,9 @@ def provider_error(error: Exception, role: str, settings: RoleSettings) -> Provi
     elif code in _REFUSING_CODES:
         what = f"{url} refuses every request ({code}: {message(error)})"
         step = f"check {where}.model, {where}.max_output_tokens and {where}.temperature"
+    elif is_timeout(error):
+        what = f"{url} gives no answer in {settings.timeout_s:g} s"
+        step = f"raise {where}.timeout_s or lower {where}.concurrency, then run the same command again; answers already given are kept"
     else:
         what = f"{url} does not answer ({message(error)})"
         step = f"start the server or set {where}.base_url, then run the same command again; answers already given are kept"

@@ -285,6 +285,15 @@ def test_a_server_that_never_answered_anything_is_an_error(server: ScriptedServe
         list(client(answers, role(server, retries=0, concurrency=1)).settle(requests(*map(str, range(30)))))
 
 
+def test_a_server_too_slow_for_its_time_is_told_what_to_change(server: ScriptedServer, answers: AnswerStore) -> None:
+    server.default = lambda _: Reply(delay_s=3.0, drop=True)
+    asked = client(answers, role(server, retries=0, timeout_s=0.2))
+    with pytest.raises(ProviderError, match=r"/v1 gives no answer in 0\.2 s") as caught:
+        list(asked.settle(requests(*map(str, range(30)))))
+    assert caught.value.next_step is not None
+    assert caught.value.next_step.startswith("raise llm.generator.timeout_s or lower llm.generator.concurrency, then run")
+
+
 def test_one_refused_request_is_no_reason_to_stop_but_every_one_is(server: ScriptedServer, answers: AnswerStore) -> None:
     server.enqueue(Reply("one"), error_reply(400, "maximum context length exceeded"), Reply("three"))
     found = list(client(answers, role(server, concurrency=1)).settle(requests("a", "b", "c")))
