@@ -14,7 +14,8 @@ from curate.stage import content_id
 from curate.text import STOPWORDS, count_words, is_unspaced, normalise, sentence_spans, words
 
 _MARKER = re.compile(r"^(?:[-*•–+]\s+|\(?\d{1,3}[.)]\s+|\(?[a-zA-Z][.)]\s+|>+\s*|#{1,6}\s+|[!?]{3}\s+)+")
-_REFERENCE = re.compile(r"(?<=[^\s\[])\s*\[(?:\d{1,3}|[a-z]|note \d+|citation needed)\](?:_)?", re.I)
+# A letter only where it stands at the word, as footnotes do: "the [F] flag" is about F.
+_REFERENCE = re.compile(r"(?<=[^\s\[])(?:\s*\[(?:\d{1,3}|note \d+|citation needed)\]|\[(?-i:[a-z])\])(?:_)?", re.I)
 _END = re.compile(r"[.!。！．…][\"'”’»」』)\]]*$")
 _ASKS = re.compile(r"[?？؟][\"'”’»」』)\]]*$")
 _CODE = re.compile(

@@ -110,6 +110,19 @@ def test_list_markers_and_reference_numbers_are_taken_off() -> None:
     assert [one.text for one in sentences(passage)] == ["Herons breed in colonies beside lakes.", "Herons eat trout and eels."]
 
 
+def test_a_footnote_letter_is_taken_off_and_a_named_letter_stays() -> None:
+    passage = replace(
+        PASSAGE, text="Herons breed in colonies[a] beside lakes.\n\nThe [F] flag sends a response that forbids herons."
+    )
+    assert [one.text for one in sentences(passage)] == [
+        "Herons breed in colonies beside lakes.",
+        "The [F] flag sends a response that forbids herons.",
+    ]
+    # In brackets it is code to us: no question, rather than one that lost its subject.
+    work = Work((passage,), RARE, ("sentence",), 4, 13)
+    assert [one.question for one in extract(replace(passage, tokens=151), work)] == ["Herons breed in colonies beside lakes."]
+
+
 @pytest.mark.parametrize(
     ("sentence", "question"),
     [
