@@ -140,6 +140,15 @@ class TrainSettings(Section):
             "99th percentile of their own lengths."
         ),
     )
+    dev_share: float = Field(
+        0,
+        ge=0,
+        lt=1,
+        description=(
+            "Share of a plain file's rows that is held out to choose the checkpoint by, in whole groups of rows that share anchors or positives; rows that a column `split` "
+            "calls `dev` are taken instead. A dataset folder has its own dev set."
+        ),
+    )
     evaluate_every: int | None = Field(
         None, ge=1, description="Steps between evaluations on dev, each with a checkpoint; unset: once an epoch."
     )

@@ -13,11 +13,13 @@ import polars as pl
 import polars.exceptions
 
 from schemas.dataset import FORMATS, dataset_model
-from schemas.errors import InputError
+from schemas.errors import InputError, SettingsError
 from schemas.manifest import MANIFEST_NAME, Manifest, file_sha256, read_manifest
 from schemas.tables import SPLITS
 from schemas.training import TrainSettings
+from train.eval_set import EvalSet
 from train.formats import BUILD_AGAIN, LEAST_PASSAGES, check_rows, loss_rows
+from train.held_out import hold_out
 from train.known import NOTHING, Known, read_known, together
 from train.losses import HYBRID, IN_BATCH_LOSSES, LOSSES, choose_loss
 from train.models import third_party
@@ -44,6 +46,8 @@ class TrainingData:
     manifest_sha256: str
     """Of the dataset's manifest, or of the plain file."""
     notes: tuple[str, ...]
+    dev: EvalSet | None = None
+    """What chooses the checkpoint, of a plain file whose rows say it; a dataset folder has its own."""
 
     @property
     def texts(self) -> pl.DataFrame:
@@ -56,13 +60,17 @@ def read_training_data(source: Path, settings: TrainSettings) -> TrainingData:
 
     Raises InputError naming file and row of the first fault: a missing file, split or column, a blank text, a negative equal to the
     positive, a row count that is not the manifest's, a training question that is also a dev or test query; SettingsError for a loss that
-    cannot take the rows.
+    cannot take the rows, and for a `dev_share` of rows that do not say which passages answer.
     """
     return _of_file(source, settings) if source.is_file() else _of_folder(source, settings)
 
 
 def _of_folder(dataset: Path, settings: TrainSettings) -> TrainingData:
     manifest = read_manifest(dataset)
+    if settings.dev_share:
+        raise SettingsError(
+            "a dataset folder has its own dev set", where="dev_share", next_step="leave it out: it is for plain files"
+        )
     settings, notes = _with_loss(settings, dataset, manifest)
     name = _choose_format(manifest, settings, dataset)
     splits = {
@@ -104,7 +112,8 @@ def _of_file(path: Path, settings: TrainSettings) -> TrainingData:
             next_step="leave --format out, or rename the columns (`curate train --help`)",
         )
     loss = choose_loss(settings, plain.kind, plain.frame.columns, plain.negatives)
-    rows, notes = _limited(plain.frame, settings)
+    rows, dev, of_dev = hold_out(plain, settings, path.name)
+    rows, notes = _limited(rows, settings)
     rows, of_loss = loss_rows(rows, plain.kind, plain.negatives, loss, path.name)
     return TrainingData(
         name=path.name,
@@ -114,7 +123,8 @@ def _of_file(path: Path, settings: TrainSettings) -> TrainingData:
         known=NOTHING,
         heading_prefix=False,
         manifest_sha256=file_sha256(path),
-        notes=(*plain.notes, *notes, *of_loss),
+        notes=(*plain.notes, *of_dev, *notes, *of_loss),
+        dev=dev,
     )
 
 

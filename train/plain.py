@@ -19,6 +19,7 @@ from train.rows import read_rows
 
 # STS benchmarks score from 0 to 5.
 _STS_TOP = 5.0
+_DEV = frozenset({"dev", "validation", "valid", "val"})
 
 Row = dict[str, Any]
 
@@ -30,6 +31,8 @@ class PlainRows:
     kind: str
     frame: pl.DataFrame
     """`anchor` first; then as `schemas.dataset` says of the kind; of nli `anchor`, `passage`, `label` (0, 1, 2)."""
+    dev: pl.DataFrame
+    """The rows that a column `split` calls `dev`, `validation`, `valid` or `val`, in the same columns."""
     negatives: int
     columns: dict[str, str]
     """Column of the kind → column of the file."""
@@ -39,18 +42,19 @@ class PlainRows:
 def read_plain(path: Path) -> PlainRows:
     """Read a file whose columns tell what its rows are; rows that cannot be used are left out and counted in the notes.
 
-    A column `split` with `train` among its values chooses these rows. Raises InputError when the columns fit no kind, naming them and
+    A column `split` with `train` among its values chooses these rows, and those of `dev`. Raises InputError when the columns fit no kind, naming them and
     the losses of each kind, or when no row is left.
     """
     found = [_folded(row) for _, row in read_rows(path)]
     if not found:
         raise InputError("holds no rows", where=path.name, next_step="give a file with one row a line")
     rows = [row for row in found if row.get("split") == "train"] or found
-    notes = [f"Rows of the split `train` alone: {len(rows):,} of {len(found):,}."] if len(rows) < len(found) else []
+    choosing = [row for row in found if row.get("split") in _DEV] if len(rows) < len(found) else []
+    notes = [f"Rows of the split `train`: {len(rows):,} of {len(found):,}."] if len(rows) < len(found) else []
     names = list(dict.fromkeys(name for row in rows for name in row))
     kind, columns = _kind(rows, names, path.name)
     reasons: Counter[str] = Counter()
-    made = list(_rows(kind, columns, rows, reasons))
+    made, held_out = (list(_rows(kind, columns, some, reasons)) for some in (rows, choosing))
     if not made:
         what = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(reasons.items()))
         raise InputError(f"no usable row ({what})", where=path.name, next_step=f"{kind} are rows of {KINDS[kind]}")
@@ -63,11 +67,11 @@ def read_plain(path: Path) -> PlainRows:
     if kind == "scored":
         made, more = _scaled(made, path.name)
         notes += more
-    frame = pl.DataFrame(made, schema=_schema(columns), orient="row")
-    if kind == "multi_positive":
-        frame = frame if "negatives" in columns else frame.with_columns(negatives=pl.lit([], pl.List(pl.String)))
-        return PlainRows(kind, frame, _least(frame["negatives"]), columns, tuple(notes))
-    return PlainRows(kind, frame, _negatives(columns), columns, tuple(notes))
+    frame, dev = (pl.DataFrame(some, schema=_schema(columns), orient="row") for some in (made, held_out))
+    if kind == "multi_positive" and "negatives" not in columns:
+        frame, dev = (some.with_columns(negatives=pl.lit([], pl.List(pl.String))) for some in (frame, dev))
+    negatives = _least(frame["negatives"]) if kind == "multi_positive" else _negatives(columns)
+    return PlainRows(kind, frame, dev, negatives, columns, tuple(notes))
 
 
 def kinds_that_fit() -> str:

@@ -20,7 +20,7 @@ from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.model_folder import fingerprint, read_record, recover, refuse_foreign
 from train.models import free_memory, load_model
-from train.trainer import TrainResult, train_model
+from train.trainer import TrainResult, dev_set, train_model
 from train.watch import Shown
 
 RECORD = "sweep.json"
@@ -93,11 +93,18 @@ def train_sweep(
 
 
 def _grid(source: Path, model: str, settings: TrainSettings) -> list[TrainSettings]:
+    data = read_training_data(source, settings)
+    if not dev_set(source, data, settings).queries:
+        raise SettingsError(
+            "there are no dev queries to choose by",
+            where="--sweep",
+            next_step="sweep on a dataset folder with a dev set; of a plain file hold rows out with --set dev_share=0.1",
+        )
     rates = settings.sweep_learning_rates
     if not rates:
         size = parameters(load_model(model, device="cpu"))
         free_memory()
-        usual = learning_rate(settings, size, hybrid=read_training_data(source, settings).loss == HYBRID)
+        usual = learning_rate(settings, size, hybrid=data.loss == HYBRID)
         rates = tuple(float(f"{factor * usual:.3g}") for factor in FACTORS)
     pairs = [(rate, epochs) for rate in sorted(set(rates)) for epochs in sorted(set(settings.sweep_epochs))]
     # How far training goes is what is looked for: no run ends early.
@@ -115,11 +122,6 @@ def _run(source: Path, folder: Path, model: str, settings: TrainSettings, progre
 
     result = train_model(source, _folder_of(folder, settings.model_dump()), model, settings, named)
     free_memory()
-    if result.best_dev is None:
-        shutil.rmtree(folder)
-        raise SettingsError(
-            "there are no dev queries to choose by", where="--sweep", next_step="sweep on a dataset folder with a dev set"
-        )
     return result
 
 

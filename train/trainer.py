@@ -11,7 +11,7 @@ from typing import Any
 from schemas.errors import Interrupted, TrainingError
 from schemas.training import TrainSettings
 from train import processes
-from train.data import read_training_data
+from train.data import TrainingData, read_training_data
 from train.eval_set import EvalSet, read_eval_set
 from train.evaluate import Progress, quiet
 from train.fit import RUNS, Run, dev_scores, fit, reports
@@ -95,8 +95,7 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     progress("check", 0, None)
     reports(settings)
     data = read_training_data(dataset, settings)
-    has_dev = dataset.is_dir() and settings.splits == "train"
-    dev = read_eval_set(dataset, "dev", verify_hashes=False) if has_dev else _NO_DEV
+    dev = dev_set(dataset, data, settings)
     if processes.writes():
         recover(out)
     refuse_foreign(out)
@@ -131,6 +130,13 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
 
 
 _NO_DEV = EvalSet("dev", {}, {}, {}, {}, {}, {})
+
+
+def dev_set(source: Path, data: TrainingData, settings: TrainSettings) -> EvalSet:
+    """What chooses the checkpoint: the dev set of a dataset folder, or what was held out of a plain file; without queries where there is none."""
+    if source.is_dir() and settings.splits == "train":
+        return read_eval_set(source, "dev", verify_hashes=False)
+    return data.dev or _NO_DEV
 
 
 def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Place:

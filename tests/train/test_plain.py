@@ -92,7 +92,7 @@ def test_a_split_column_chooses_the_training_rows(tmp_path: Path) -> None:
     rows = [{"query": f"q{n}", "passage": f"p{n}", "split": split} for n, split in enumerate(("train", "test", "train"))]
     plain = read_plain(write(tmp_path, *rows))
     assert plain.frame["anchor"].to_list() == ["q0", "q2"]
-    assert plain.notes[0] == "Rows of the split `train` alone: 2 of 3."
+    assert plain.notes[0] == "Rows of the split `train`: 2 of 3."
 
 
 def test_columns_that_fit_nothing_are_named_with_the_losses(tmp_path: Path) -> None:
