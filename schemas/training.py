@@ -80,7 +80,7 @@ class TrainSettings(Section):
         lt=1,
         description=(
             "Share of the base model's weights in the finished model, which are averaged with the tuned ones (WiSE-FT, Wortsman et al. 2022): it keeps "
-            "what the base knew. Unset: 0.25 for HybridDistillLoss, otherwise 0; 0 with `lora_rank` and from scratch."
+            "what the base knew. Unset: 0.4 for HybridDistillLoss, otherwise 0; 0 with `lora_rank` and from scratch."
         ),
     )
     query_prompt: str | None = Field(

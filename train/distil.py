@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from train.models import third_party
 from train.sampler import Clashes
@@ -33,7 +35,7 @@ def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
     word for word when the anchor is a sentence of it: learnt from, that makes a model that looks for copies). The same for the passages that the teacher
     ranks first in the whole corpus, with weight `FAR`; these stand as the base model embedded them, so that they cost no pass through the model. The
     anchor's own passage is told from the others by a contrastive loss of weight `POSITIVE`, in which passages that are known to answer, or may, do not
-    count. Equal passages of a batch pass the model once.
+    count. Equal passages of a batch pass the model once, as the first row has them (see `without_anchors`).
     """
     torch = third_party("torch")
     functional = torch.nn.functional
@@ -75,6 +77,23 @@ def hybrid_distillation(model: Any, teacher: Teacher, clashing: Clashes) -> Any:
         return functional.kl_div(said, torch.log_softmax(SHARPNESS * wanted, dim=1), log_target=True, reduction="batchmean")
 
     return HybridDistillLoss()
+
+
+def without_anchors(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with each anchor cut out of its positive, where it stands there word for word and at least half is left (inverse cloze task, 1906.00300).
+
+    A passage of a batch is embedded as its first anchor's row has it, so it is the rest of the passage to this one and holds its other anchors whole: some
+    anchors teach to find what is said, some to find words.
+    """
+    pairs = zip(rows["anchor"], rows["positive"], strict=True)
+    return rows.with_columns(positive=pl.Series([_without(anchor, passage) for anchor, passage in pairs], dtype=pl.String))
+
+
+def _without(anchor: str, passage: str) -> str:
+    # Whatever blanks and line ends stand between the words.
+    words = r"\s+".join(map(re.escape, anchor.split()))
+    left = re.sub(rf"(?<!\w){words}(?!\w)", " ", passage)
+    return left if 2 * len(left.strip()) >= len(passage) else passage
 
 
 def refusals(clashing: Clashes, rows: Any, columns: Any, place: Any) -> Any:

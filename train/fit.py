@@ -16,9 +16,10 @@ from schemas.evaluation import EvaluateSettings
 from schemas.training import TrainSettings
 from train import processes
 from train.data import TrainingData, to_dataset
+from train.distil import without_anchors
 from train.eval_set import EvalSet
 from train.evaluate import Progress, means, score_run
-from train.losses import build_loss
+from train.losses import HYBRID, build_loss
 from train.metrics import PRIMARY
 from train.mixture import Mixture
 from train.model_folder import Place
@@ -98,10 +99,11 @@ def _trainer(encoder: Any, run: Run, place: Place) -> Any:
     if processes.count() == 1:
         # Several would not agree on the time.
         callbacks.append(save_in_time())
+    rows = without_anchors(run.data.rows) if run.plan.loss == HYBRID else run.data.rows
     trainer = trainer_class(library, run.plan, lora=run.settings.lora_rank is not None)(
         model=encoder,
         args=_arguments(library, run, place),
-        train_dataset=to_dataset(run.data.rows),
+        train_dataset=to_dataset(rows),
         loss=build_loss(run.plan.loss, encoder, run.plan.options),
         evaluator=dev_evaluator(PRIMARY, lambda fitted: _on_dev(fitted, run)) if run.dev.queries else None,
         callbacks=callbacks,

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
-from train.distil import FAR, POSITIVE, SCALE, SHARPNESS, hybrid_distillation, refusals
+from schemas.training import TrainSettings
+from train import fit
+from train.data import to_dataset
+from train.distil import FAR, POSITIVE, SCALE, SHARPNESS, hybrid_distillation, refusals, without_anchors
 from train.known import Known
 from train.models import embed, load_model
 from train.sampler import NO_CLASHES, Neighbourhoods, clashes
 from train.teacher import FEEDBACK_SHARE, LEXICAL, NEAREST, Teacher, index, load, make_teacher, read_texts, save, tokens
+from train.trainer import train_model
 
 PASSAGES = [f"w{n} w{n + 1} w{n + 2} is about the one and only thing of topic" for n in range(0, 30, 3)]
 ANCHORS = [text for n in range(0, 30, 3) for text in (f"what is w{n}", f"w{n + 1} w{n + 2}")]
@@ -152,6 +158,50 @@ def test_what_may_answer_is_no_negative(encoder: Any, teacher: Teacher) -> None:
     ]
     plain = value(encoder, teacher, [0, 6, 13, 10])
     assert value(encoder, teacher, [0, 6, 13, 10], clashes(texts, known)) < plain
+
+
+@pytest.mark.parametrize(
+    ("anchor", "passage", "left"),
+    [
+        (
+            "Doors close at two.",
+            "The market opens late. Doors close at two. Nobody minds.",
+            "The market opens late.   Nobody minds.",
+        ),
+        # Whatever stands between the words, and every time.
+        (
+            "a  b (c)",
+            "a\nb (c) stands first, and then a b (c) stands last of all",
+            "  stands first, and then   stands last of all",
+        ),
+        ("art", "A party of artists.", "A party of artists."),
+        ("doors close", "The Doors close at two, as everybody knows.", "The Doors close at two, as everybody knows."),
+        # Half is left, or nothing is cut.
+        ("four", "four and", "four and"),
+        ("four", "four xyz", "four xyz"),
+        ("four", "four wxyzv", "  wxyzv"),
+        ("what is it", "Nothing of the kind.", "Nothing of the kind."),
+    ],
+)
+def test_an_anchor_is_cut_out_of_its_own_passage(anchor: str, passage: str, left: str) -> None:
+    rows = pl.DataFrame({"anchor": [anchor, "another"], "positive": [passage, passage], "row": [0, 1]})
+    assert without_anchors(rows).rows() == [(anchor, left, 0), ("another", passage, 1)]
+
+
+@pytest.mark.parametrize(("loss", "cut"), [("HybridDistillLoss", True), ("MultipleNegativesRankingLoss", False)])
+def test_passages_are_learnt_without_their_anchors(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: Any, cut: bool
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    whole = [
+        {"anchor": f"w{n} is said here", "positive": f"w{n} is said here and w{n} w{n + 1} stand after it"} for n in range(12)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in whole), encoding="utf-8")
+    seen: list[pl.DataFrame] = []
+    monkeypatch.setattr(fit, "to_dataset", lambda rows: seen.append(rows) or to_dataset(rows))
+    train_model(path, tmp_path / "out", str(tiny_model), TrainSettings(loss=loss, max_steps=1, batch_size=4, device="cpu"))
+    wanted = [f"  and w{n} w{n + 1} stand after it" if cut else whole[n]["positive"] for n in range(12)]
+    assert [rows["positive"].to_list() for rows in seen] == [wanted]
 
 
 def test_gradients_reach_the_model(encoder: Any, teacher: Teacher) -> None:
