@@ -17,6 +17,7 @@ _PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|[^\w\s]|_")
 UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]")
 
 _LETTER = re.compile(r"[^\W\d_]")
+_NAME_BEFORE, _NAME_AFTER = re.compile(r"[A-Za-z_]\.$"), re.compile(r"[A-Za-z_]")
 _NAME_MARKS = frozenset("/@_-`.\"'")
 _SUFFIX = re.compile(
     r"(?:ing|[ts]ions?|ed|ly|ments?|ity|ive|ness|able|[ae]nce|[ae]nt|al|ers?|ors?|ary|ory|ages?)$", re.IGNORECASE
@@ -178,7 +179,16 @@ def _segment(text: str, language: str) -> list[str]:
 
     pieces = [piece for piece in sentencex.segment(language if language != "und" else "en", text) if piece]
     # Where the splitter alters the text, one long sentence is better than spans that do not fit.
-    return pieces if "".join(pieces) == text else [text]
+    if "".join(pieces) != text:
+        return [text]
+    whole: list[str] = []
+    for piece in pieces:
+        # It ends a sentence after "zoneinfo." in "zoneinfo.TZPATH"; two sentences in one are better than a half.
+        if whole and _NAME_BEFORE.search(whole[-1]) and _NAME_AFTER.match(piece):
+            whole[-1] += piece
+        else:
+            whole.append(piece)
+    return whole
 
 
 def detect_language(text: str, min_characters: int = 20) -> str:

@@ -21,7 +21,7 @@ HYBRID_FACTOR = 4.5
 """HybridDistillLoss says little in most steps: on squad and Cranfield several times the rate gained more, without harm (docs/benchmarks.md)."""
 
 HYBRID_BASE_SHARE = 0.4
-"""Of the base model's weights after HybridDistillLoss: nothing lost where tuning gained, half a point gained where it had lost (docs/benchmarks.md)."""
+"""Of the base model's weights after HybridDistillLoss: little lost where tuning gains, the loss halved where it harms (docs/benchmarks.md)."""
 
 WARMUPS = ((200_000_000, 0.1), (math.inf, 0.2))
 """Up to so many parameters → share of the steps in which the learning rate rises: convention, not a measurement of ours."""

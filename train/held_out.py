@@ -63,11 +63,11 @@ def _said(dev: pl.DataFrame, how: str) -> str:
 
 
 def _chosen(frame: pl.DataFrame, settings: TrainSettings) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """[rows]: whether the row is held out; at most the share of the rows, and never all of them."""
+    """[rows]: whether the row is held out; at most the share of the rows (but one of a few), and never all of them."""
     groups = _groups(frame)
     sizes = Counter(groups.tolist())
     first = dict(zip(reversed(groups.tolist()), reversed(frame["anchor"].to_list()), strict=True))
-    left = min(round(settings.dev_share * frame.height), frame.height - 1)
+    left = min(max(1, round(settings.dev_share * frame.height)), frame.height - 1)
     taken: list[int] = []
     for group in sorted(sizes, key=lambda group: _chance(settings.seed, first[group])):
         if sizes[group] <= left:

@@ -114,6 +114,17 @@ def test_the_estimate_of_chinese_and_japanese() -> None:
         ("Dr. Smith came, e.g. by car. Is it? Yes!", "en", ["Dr. Smith came, e.g. by car. ", "Is it? ", "Yes!"]),
         ("  First one.\n\nSecond one.\n\n", "en", ["  First one.\n\n", "Second one.\n\n"]),
         ("6. If you can. 7. Or not.", "en", ["6. If you can. ", "7. Or not."]),
+        ("Unpack it. VCREDIST.EXE must be there.", "en", ["Unpack it. ", "VCREDIST.EXE must be there."]),
+        (
+            "It sets zoneinfo.TZPATH, a tuple. Use pathlib.Path.",
+            "en",
+            ["It sets zoneinfo.TZPATH, a tuple. ", "Use pathlib.Path."],
+        ),
+        (
+            "That was 1999.The war began. So it did [1].They left.",
+            "en",
+            ["That was 1999.The war began. ", "So it did [1].", "They left."],
+        ),
         ("我来了。你呢？走！", "zh", ["我来了。", "你呢？", "走！"]),
         ("私は行く。彼は来ない！", "ja", ["私は行く。", "彼は来ない！"]),
         ("Unknown one. Unknown two.", "und", ["Unknown one. ", "Unknown two."]),

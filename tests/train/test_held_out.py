@@ -99,6 +99,11 @@ def test_passages_beyond_the_limit_are_left_out_by_chance(tmp_path: Path, monkey
     assert {text for texts in answers(dev).values() for text in texts} <= set(dev.corpus.values())
 
 
+def test_of_a_few_rows_one_is_held_out(tmp_path: Path) -> None:
+    data, dev = read(write(tmp_path, *(pair(n) for n in range(4))), dev_share=0.1)
+    assert (data.rows.height, len(dev.queries), len(dev.corpus)) == (3, 1, 4)
+
+
 def test_one_group_of_all_rows_cannot_be_divided(tmp_path: Path) -> None:
     path = write(tmp_path, *({"anchor": f"q{n}", "positive": "p"} for n in range(10)))
     with pytest.raises(InputError, match=r"0\.5 of the rows cannot be held out: too many share their anchors or positives"):
