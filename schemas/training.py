@@ -91,7 +91,7 @@ class TrainSettings(Section):
     epochs: int = Field(
         1,
         ge=1,
-        description="Passes over the training rows (of HybridDistillLoss: over the passages, two to four times, with up to three questions each).",
+        description="Passes over the training rows (of HybridDistillLoss: over the passages, two to eight times, with up to three questions each).",
     )
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
     patience: int | None = Field(

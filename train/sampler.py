@@ -25,7 +25,7 @@ _TRIES = 8
 # Neighbours that come into a batch together, anchors that a passage brings, passages that the last batch has at least.
 _GROUP, _ANCHORS, _LEAST = 8, 3, 4
 # Times that an epoch has a passage: with up to six of its anchors, as many as most have; more where an epoch would have few steps.
-_TURNS, _MOST_TURNS, _STEPS = 2, 4, 100
+_TURNS, _MOST_TURNS, _STEPS = 2, 8, 200
 # Passages among which neighbours are looked for.
 _NEIGHBOURS_IN = 8192
 
@@ -190,7 +190,7 @@ class Batches:
 class Neighbourhoods(Batches):
     """Batches of `size` passages in groups of neighbours, each passage with some of its anchors.
 
-    An epoch has every passage twice, and up to four times where that makes fewer than 100 batches. Neighbours are the hardest negatives there are;
+    An epoch has every passage twice, and up to eight times where that makes fewer than 200 batches. Neighbours are the hardest negatives there are;
     several anchors share the cost of embedding their passage.
     """
 

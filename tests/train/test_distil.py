@@ -222,18 +222,18 @@ def test_batches_hold_neighbours_and_every_passage_some_times_an_epoch() -> None
     # Four directions, eight passages each.
     vectors = np.repeat(np.eye(4, dtype=np.float32), 8, axis=0)
     batches = neighbourhoods(vectors, 2, 8)
-    assert batches.steps == 16
+    assert batches.steps == 32
     for number in (0, 1):
         epoch = batches.epoch(number)
         passages = [sorted({row // 2 for row in batch}) for batch in epoch]
-        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 8, 16, 24) for _ in range(4)]
-        assert sorted(row for batch in epoch for row in batch) == sorted([*range(64)] * 4)
+        assert sorted(passages) == [list(range(start, start + 8)) for start in (0, 8, 16, 24) for _ in range(8)]
+        assert sorted(row for batch in epoch for row in batch) == sorted([*range(64)] * 8)
     assert batches.epoch(0) == neighbourhoods(vectors, 2, 8).epoch(0) != batches.epoch(1)
 
 
-@pytest.mark.parametrize(("passages", "times"), [(8, 4), (264, 4), (272, 3), (392, 3), (393, 2), (400, 2), (2_000, 2)])
+@pytest.mark.parametrize(("passages", "times"), [(8, 8), (224, 8), (225, 7), (792, 3), (793, 2), (800, 2), (2_000, 2)])
 def test_an_epoch_of_few_passages_has_them_more_often(passages: int, times: int) -> None:
-    # A hundred batches of eight are asked for, and four times at most.
+    # Two hundred batches of eight are asked for, and eight times at most.
     vectors = np.eye(8, dtype=np.float32)[np.arange(passages) % 8]
     batches = neighbourhoods(vectors, 1, 8)
     epoch = batches.epoch(0)
@@ -243,12 +243,12 @@ def test_an_epoch_of_few_passages_has_them_more_often(passages: int, times: int)
 
 def test_anchors_take_turns_and_a_small_rest_joins_the_last_batch() -> None:
     vectors = np.eye(9, dtype=np.float32)
-    batches = neighbourhoods(vectors, 16, 8)
-    assert batches.steps == 4
+    batches = neighbourhoods(vectors, 30, 8)
+    assert batches.steps == 8
     for number in range(2):
         epoch = batches.epoch(number)
-        assert [len(batch) for batch in epoch] == [27] * 4
-        assert all({row // 16 for row in batch} == set(range(9)) for batch in epoch)
-        # Twelve of the sixteen anchors of each passage, and in two epochs all.
-        assert len({row for batch in epoch for row in batch}) == 9 * 12
-    assert {row for number in range(2) for batch in batches.epoch(number) for row in batch} == set(range(9 * 16))
+        assert [len(batch) for batch in epoch] == [27] * 8
+        assert all({row // 30 for row in batch} == set(range(9)) for batch in epoch)
+        # Twenty-four of the thirty anchors of each passage, and in two epochs all.
+        assert len({row for batch in epoch for row in batch}) == 9 * 24
+    assert {row for number in range(2) for batch in batches.epoch(number) for row in batch} == set(range(9 * 30))

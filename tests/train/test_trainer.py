@@ -109,7 +109,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
     tiny_model: Path, make_dataset: Any, tmp_path: Path, split: str, loss: str
 ) -> None:
     dataset = make_dataset(dev=range(40, 50) if split == "with dev" else range(0))
-    # An epoch of HybridDistillLoss has so few passages four times.
+    # An epoch of HybridDistillLoss has so few passages eight times.
     once = {"epochs": 1, "evaluate_every": 5, "max_steps": 10} if loss == "HybridDistillLoss" else {}
     quick = QUICK.model_validate(QUICK.model_dump() | {"loss": loss} | once)
     undisturbed = train_model(dataset, tmp_path / "one", str(tiny_model), quick)

@@ -311,8 +311,8 @@ def test_what_is_not_installed_is_named_with_its_extra(
     [
         # 40 rows are five or six batches of eight: three steps of two processes at most.
         ("MultipleNegativesRankingLoss", (2, 3)),
-        # 40 passages four times, eight a batch.
-        ("HybridDistillLoss", (10,)),
+        # 40 passages eight times, eight a batch.
+        ("HybridDistillLoss", (20,)),
     ],
 )
 def test_two_processes_give_one_model(
