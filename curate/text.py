@@ -17,7 +17,7 @@ _PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|[^\w\s]|_")
 UNSPACED_CHARACTER = re.compile(rf"[{_UNSPACED}]")
 
 _LETTER = re.compile(r"[^\W\d_]")
-_NAME_BEFORE, _NAME_AFTER = re.compile(r"[A-Za-z_]\.$"), re.compile(r"[A-Za-z_]")
+_INSIDE_A_NAME = re.compile(r"[A-Za-z0-9_\s]?\.[A-Za-z_]")
 _NAME_MARKS = frozenset("/@_-`.\"'")
 _SUFFIX = re.compile(
     r"(?:ing|[ts]ions?|ed|ly|ments?|ity|ive|ness|able|[ae]nce|[ae]nt|al|ers?|ors?|ary|ory|ages?)$", re.IGNORECASE
@@ -183,8 +183,8 @@ def _segment(text: str, language: str) -> list[str]:
         return [text]
     whole: list[str] = []
     for piece in pieces:
-        # It ends a sentence after "zoneinfo." in "zoneinfo.TZPATH"; two sentences in one are better than a half.
-        if whole and _NAME_BEFORE.search(whole[-1]) and _NAME_AFTER.match(piece):
+        # It ends a sentence after the point of "zoneinfo.TZPATH" and of "a .DEF file"; two sentences in one are better than a half.
+        if whole and _INSIDE_A_NAME.fullmatch(whole[-1][-2:] + piece[0]):
             whole[-1] += piece
         else:
             whole.append(piece)

@@ -115,6 +115,9 @@ def test_the_estimate_of_chinese_and_japanese() -> None:
         ("  First one.\n\nSecond one.\n\n", "en", ["  First one.\n\n", "Second one.\n\n"]),
         ("6. If you can. 7. Or not.", "en", ["6. If you can. ", "7. Or not."]),
         ("Unpack it. VCREDIST.EXE must be there.", "en", ["Unpack it. ", "VCREDIST.EXE must be there."]),
+        ("Return apache2.DECLINED, please. Or not.", "en", ["Return apache2.DECLINED, please. ", "Or not."]),
+        ("Export a .DEF file. Or .JPG files.", "en", ["Export a .DEF file. ", "Or .JPG files."]),
+        (".Z files are packed. Unpack.", "en", [".Z files are packed. ", "Unpack."]),
         (
             "It sets zoneinfo.TZPATH, a tuple. Use pathlib.Path.",
             "en",
