@@ -33,13 +33,19 @@ _ALSO_GENERIC = frozenset(
 )
 
 
+_ELSEWHERE = re.compile(
+    r"(?:see also|references|external links|(?:further|suggested|recommended) reading|related (?:\w+ )?(?:topics|pages|articles|links|documents|reading)"
+    r"|(?:table of )?contents|bibliography|footnotes|acknowledge?ments|copyright(?: notice)?|参考文献|参考资料|相关链接|另请参阅|另见|目录|関連項目|外部リンク|目次|脚注)",
+    re.I,
+)
+"""Headings of sections that list what is elsewhere, or who made the page: nobody asks for them, and their passages answer nothing."""
 _POINTING = frozenset(words("this it that these those they its their here"))
 
 
 def heading_candidate(passage: Passage, *, verbatim_allowed: bool) -> Candidate | None:
     """The headings as a query; for dev and test only in words that do not stand in the passage one after the other."""
     path = [cleaned for part in passage.heading_path if (cleaned := clean_heading(part))]
-    if not path or not passage.begins_section or passage.path_sections > 1:
+    if not path or not passage.begins_section or passage.path_sections > 1 or _ELSEWHERE.fullmatch(path[-1]):
         return None
     normalised = normalise(passage.passage)
     queries = [query for query in _queries(path, passage.heading_sections > 1) if _is_query(query)]

@@ -197,7 +197,11 @@ def test_a_question_in_the_heading_is_not_verbatim_where_headings_are_not_embedd
     [
         (("Guide", "Birds of the river bank"), "Birds of the river bank"),
         (("Grey heron", "Examples"), "Grey heron Examples"),
-        (("Grey heron", "Notes", "See also"), "Grey heron Notes See also"),
+        (("Grey heron", "Notes", "Examples"), "Grey heron Notes Examples"),
+        (("Grey heron", "Notes", "See also"), None),
+        (("Grey heron of the river", "Related pages"), None),
+        (("Grey heron of the river", "参考文献"), None),
+        (("Grey heron of the river", "References to other birds"), "References to other birds"),
         (("Herons", "Breeding"), None),
         (("Guide", "2.3 Birds of the river bank"), "Birds of the river bank"),
         (("Guide", "Chapter 4: Birds of the river bank ¶"), "Birds of the river bank"),
