@@ -33,12 +33,13 @@ _ALSO_GENERIC = frozenset(
 )
 
 
-_ELSEWHERE = re.compile(
+_LIST = (
     r"(?:see also|references|external links|(?:further|suggested|recommended) reading|related (?:\w+ )?(?:topics|pages|articles|links|documents|reading)"
-    r"|(?:table of )?contents|bibliography|footnotes|acknowledge?ments|copyright(?: notice)?|参考文献|参考资料|相关链接|另请参阅|另见|目录|関連項目|外部リンク|目次|脚注)",
-    re.I,
+    r"|(?:table of )?contents|bibliography|footnotes|acknowledge?ments|copyright(?: notice)?|参考文献|参考资料|相关链接|另请参阅|另见|目录|関連項目|外部リンク|目次|脚注)"
 )
+_ELSEWHERE = re.compile(rf"{_LIST}(?:(?:,? and |, | & |/){_LIST})*", re.I)
 """Headings of sections that list what is elsewhere, or who made the page: nobody asks for them, and their passages answer nothing."""
+
 _POINTING = frozenset(words("this it that these those they its their here"))
 
 

@@ -200,6 +200,8 @@ def test_a_question_in_the_heading_is_not_verbatim_where_headings_are_not_embedd
         (("Grey heron", "Notes", "Examples"), "Grey heron Notes Examples"),
         (("Grey heron", "Notes", "See also"), None),
         (("Grey heron of the river", "Related pages"), None),
+        (("Grey heron of the river", "References and Footnotes"), None),
+        (("Grey heron of the river", "See also references and birds"), "See also references and birds"),
         (("Grey heron of the river", "参考文献"), None),
         (("Grey heron of the river", "References to other birds"), "References to other birds"),
         (("Herons", "Breeding"), None),
