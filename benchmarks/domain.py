@@ -186,6 +186,12 @@ def _say(step: str, done: int, total: int | None) -> None:
         print(f"{step} {done}{f'/{total}' if total else ''}", file=sys.stderr, flush=True)
 
 
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None:
     """Data, model and how to train, for every benchmark that trains."""
     parser.add_argument("--data", type=Path, required=True, help="folder with squad/, ir_cranfield/ and medquad/")
@@ -193,7 +199,7 @@ def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None
     parser.add_argument("--work", type=Path, help="keep everything in this folder (else a temporary one)")
     parser.add_argument("--format", choices=["auto", "pairs", "triplets"], default="auto", help="with or without mined negatives")
     parser.add_argument("--loss", default="auto", help="a loss of `curate train`")
-    parser.add_argument("--seeds", type=int, default=seeds)
+    parser.add_argument("--seeds", type=_at_least_one, default=seeds, help="how many trainings, each with a seed of its own")
     parser.add_argument("--max-pairs", type=int, default=600, help="0: all")
     parser.add_argument("--max-questions", type=int, default=1000)
     parser.add_argument("--steps", type=int, help="stop after so many steps")

@@ -83,7 +83,7 @@ def prepare_medquad(data: Path, folder: Path, limit: int) -> Domain:
                 }
                 for one in source.questions.get(answer, ())
             ]
-        documents.append({"id": subject, "text": joined})
+        documents.append({"id": subject, "title": subject, "text": joined})
     return Domain(_write(folder / "raw" / "subjects.jsonl", documents).parent, _write(folder / "questions.jsonl", rows), None)
 
 

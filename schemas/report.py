@@ -92,6 +92,7 @@ class Corpus(Part):
     duplicates: tuple[Count, ...] = Field(description="Documents by how they repeat another: none, exact, near.")
     largest_clusters: tuple[Count, ...] = Field(description="Documents that near-copies stand for, by number of copies.")
     copies: tuple[Copies, ...] = Field(description="Where documents repeat others, by folder or file; the most first.")
+    untitled: int = Field(0, description="Chunks of documents that have no title and are cut into several.")
 
 
 class Questions(Part):

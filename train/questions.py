@@ -51,7 +51,7 @@ class Mapped:
     clusters: dict[str, str]
     unmapped: tuple[Unmapped, ...]
     methods: dict[str, int]
-    """How many were mapped by "offset" (answer text stands there), "offset alone" (no answer text given) and "text"."""
+    """How many were mapped by "offset" (answer text stands there), "offset alone" (no answer text given), "text" and "parts"."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,15 @@ def map_questions(questions: Iterable[Mapping[str, Any]], chunks: pl.DataFrame) 
     optionally question_id. `chunks`: chunk_id, document_id, source, title, start, end, text; optionally cluster_id (else the document is the
     cluster) and chunk_cluster_id (then near-copies of a relevant chunk are relevant too).
     A question maps to the chunks whose span holds the answer at its offset, checked letter by letter; where that fails, to every chunk of
-    the document that contains the answer after normalisation. What maps to nothing is returned with its reason.
+    the document that contains the answer after normalisation; where no chunk holds all of it, as with answers of several paragraphs, to
+    those that hold half of it or consist of it by half. What maps to nothing is returned with its reason.
     """
     index = DocumentIndex(chunks)
     queries: dict[str, str] = {}
     qrels: dict[str, dict[str, int]] = {}
     homes: dict[str, dict[str, int]] = {}
     unmapped: list[Unmapped] = []
-    methods = {"offset": 0, "offset alone": 0, "text": 0}
+    methods = {"offset": 0, "offset alone": 0, "text": 0, "parts": 0}
     seen: set[str] = set()
     for number, row in enumerate(questions, start=1):
         query = cell(row, ("question_id", "query_id", "_id", "id")) or f"q{number}"
@@ -176,7 +177,28 @@ def _locate(answer: str | None, start: int | None, chunks: Sequence[_Chunk]) -> 
     if exact:
         return "offset", exact
     containing = [chunk for chunk in chunks if contains(chunk.text, answer)]
-    return ("text", containing) if containing else Unmapped("", "answer_not_found", answer[:200])
+    if containing:
+        return "text", containing
+    parts = [chunk for chunk in chunks if _is_part(answer, chunk.text)]
+    return ("parts", parts) if parts else Unmapped("", "answer_not_found", answer[:200])
+
+
+def _is_part(answer: str, chunk: str) -> bool:
+    """Whether the chunk stands in the answer, or an end of it that is half of either is an end of the answer."""
+    whole, part = _words(answer), _words(chunk)
+    if not whole or not part:
+        return False
+    return contains(answer, chunk) or 2 * max(_tail(part, whole), _tail(whole, part)) >= min(len(whole), len(part))
+
+
+def _tail(left: Sequence[str], right: Sequence[str]) -> int:
+    """Length of the longest end of `left` that `right` begins with."""
+    return next((len(left) - i for i, word in enumerate(left) if word == right[0] and left[i:] == right[: len(left) - i]), 0)
+
+
+def _words(text: str) -> Sequence[str]:
+    normalised = _normalise(text)
+    return normalised if any(character >= _FIRST_UNSPACED for character in normalised) else normalised.split()
 
 
 def _offset(row: Mapping[str, Any]) -> int | None:

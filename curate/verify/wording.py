@@ -75,7 +75,9 @@ _NAME_OF = re.compile(
     r"\b(?:name|purpose|role|age|size|date|title|cause|meaning) of (?P<it>his|her|its|their|him|it|them)\b", re.I
 )
 _ENDING = re.compile(r"^\W*(?:\S+\s+){1,5}(?P<it>this|these|it|them)\s*[?.]?\s*$", re.I)
-_POINTED = re.compile(rf"\b(?P<it>this|these|those)\s+(?!{_TIME}\b)(?P<noun>[^\W\d_]{{3,}})", re.I)
+# "those defined at configuration time" says itself which ones.
+_WHICH_ONES = r"[^\W\d_]+(?:ed|ing|en)\s+(?:about|as|at|by|during|for|from|in|into|of|on|to|under|with|without)\b"
+_POINTED = re.compile(rf"\b(?P<it>this|these|those(?!\s+{_WHICH_ONES}))\s+(?!{_TIME}\b)(?P<noun>[^\W\d_]{{3,}})", re.I)
 _AT_THE_END = re.compile(r"\b(?:this|these|those) (?P<noun>[^\W\d_]{3,}(?: [^\W\d_]+){0,2})\s*[?.]?\s*$", re.I)
 _TIME_WORD = re.compile(rf"^{_TIME}\b", re.I)
 _PERSON = re.compile(r"\b(?P<it>he|she|his|her|him|himself|herself)\b", re.I)

@@ -43,6 +43,7 @@ def corpus(store: Store) -> Corpus | None:
         duplicates=_by(store, "document_clusters", "duplicate") if grouped else (),
         largest_clusters=_clusters(store) if grouped else (),
         copies=_copies(store) if grouped else (),
+        untitled=_untitled(store) if chunked else 0,
     )
 
 
@@ -62,6 +63,11 @@ def _clusters(store: Store) -> tuple[Count, ...]:
         "JOIN documents AS d USING (document_id) GROUP BY c.cluster_id HAVING count(*) > 1 ORDER BY 2 DESC, 1 LIMIT $top",
         {"top": _TOP},
     )
+
+
+def _untitled(store: Store) -> int:
+    parts = "SELECT count(*) AS parts FROM chunks JOIN documents USING (document_id) WHERE title = '' GROUP BY document_id HAVING parts > 1"
+    return int(store.rows(f"SELECT coalesce(sum(parts), 0) AS count FROM ({parts})")[0]["count"])  # noqa: S608
 
 
 def _copies(store: Store) -> tuple[Copies, ...]:

@@ -36,6 +36,9 @@ FEW_REAL = 20
 LENGTH_RATIO = 2.0
 """Between the median lengths of kept questions and real queries, either way, from which they are unlike."""
 
+UNTITLED = 0.25
+"""Share of the chunks from which parts of documents without a title are told of."""
+
 OVERLAP_GAP = 0.25
 """Between the medians of the shares of words that stand in the passage."""
 
@@ -284,6 +287,19 @@ def _copies(facts: Facts) -> Iterator[Finding]:
         )
 
 
+def _untitled(facts: Facts) -> Iterator[Finding]:
+    known = facts.corpus
+    if known is None or not facts.settings.chunk.heading_prefix or known.untitled < max(UNTITLED * known.chunks, 1):
+        return
+    yield Finding(
+        kind="documents_without_title",
+        severity="note",
+        text=f"{known.untitled / known.chunks:.0%} of the passages are parts of documents without a title: where they do not say what they are about, nothing does.",
+        next_step="Give the documents their titles: a column `title`, a first heading, or a first line of its own.",
+        section="corpus",
+    )
+
+
 def _worse_models(facts: Facts) -> Iterator[Finding]:
     for one in facts.evaluations:
         outcome = one["verdict"]["outcome"]
@@ -311,5 +327,6 @@ _LOOKS: tuple[Callable[[Facts], Iterator[Finding]], ...] = (
     _tests,
     _languages,
     _copies,
+    _untitled,
     _worse_models,
 )

@@ -60,3 +60,10 @@ def test_cranfield_judgements_name_documents(domain: ModuleType, tmp_path: Path)
     assert rows(made.documents / "abstracts.jsonl") == [{"id": "7", "title": "T", "text": "Text."}]
     assert rows(made.queries) == [{"_id": "1", "text": "what?"}]
     assert rows(made.qrels) == [{"query-id": "1", "corpus-id": "7", "score": 2}]
+
+
+@pytest.mark.parametrize("seeds", ["0", "-1", "two"])
+def test_some_training_must_be_asked_for(domain: ModuleType, seeds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        domain.main(["--data", "d", "--set", "squad", "--model", "m", "--seeds", seeds])
+    assert f"argument --seeds: '{seeds}' is not a whole number of 1 or more" in capsys.readouterr().err

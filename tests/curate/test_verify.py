@@ -167,6 +167,7 @@ def test_faults_of_form(text: str, fault: str) -> None:
         ("What causes this?", "this"),
         ("What does this function return?", "this function"),
         ("When was the charter for this church signed?", "this church"),
+        ("Which are those required fields?", "those required"),
         ("Does it support threads?", "it"),
         ("What color is it?", "it"),
         ("What is the main purpose of this approach?", "this approach"),
@@ -223,6 +224,7 @@ What do ctenophores have that no other animals have?
 What happened in the following year?
 How was it determined how many delegates each state would get?
 What are those with lower incomes less likely to have?
+The second are those defined at configuration time.
 Which methods such as cross-validation reduce errors in these methods?
 Who paid for the church, and what did the town gain from this church?
 How many people moved to Warsaw in this period?

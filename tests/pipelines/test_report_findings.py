@@ -193,6 +193,12 @@ OUTCOME = {"model": "tuned", "verdict": {"outcome": "DO NOT SHIP", "headline": "
             {"corpus": corpus(duplicates=(Count(name="none", count=80), Count(name="near", count=15), Count(name="exact", count=5)))},
             "many_copies", "note", "20 of 100 documents repeat another; one of each cluster is asked about.", "",
         ),
+        (
+            {"corpus": corpus(untitled=100)},
+            "documents_without_title", "note",
+            "25% of the passages are parts of documents without a title: where they do not say what they are about, nothing does.",
+            "Give the documents their titles: a column `title`, a first heading, or a first line of its own.",
+        ),
         ({"evaluations": (OUTCOME,)}, "model_is_worse", "fix", "the model tuned: DO NOT SHIP: worse.", "Read the regressions below."),
     ],
 )  # fmt: skip
@@ -217,6 +223,8 @@ def test_each_finding(change: dict[str, Any], kind: str, severity: str, text: st
         {"funnel": lost(299)},
         {"corpus": corpus(languages=(Count(name="en", count=99), Count(name="de", count=1)))},
         {"corpus": corpus(duplicates=(Count(name="none", count=81), Count(name="near", count=19)))},
+        {"corpus": corpus(untitled=99)},
+        {"corpus": corpus(untitled=400), "settings": load_settings(None, ["chunk.heading_prefix=false"])},
         {"gates": (gate(false_kills=Rate(share=0.2, of=9, low=0.05, high=0.6)),)},
         {"gates": (gate(caught=None),), "questions": questions(origins=(Count(name="imported", count=900),))},
         {"evaluations": ({"model": "m", "verdict": {"outcome": "NOT PROVEN", "headline": "NOT PROVEN"}},)},

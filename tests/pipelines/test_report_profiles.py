@@ -102,3 +102,29 @@ def test_questions_asked_again_are_counted(tmp_path: Path) -> None:
     with open_store(tmp_path / "curated", read_only=True) as store:
         said = [row["detail"].split()[0] for row in store.rows("SELECT detail FROM rejected WHERE stage = 'filter' ORDER BY 1")]
     assert said == ["equals", "equals", "like"]
+
+
+def test_parts_of_documents_without_a_title_are_counted(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, title, parts in (
+        ("untitled.html", "", 2),
+        ("titled.html", "<title>Cranes</title>", 2),
+        ("short.html", "", 1),
+    ):
+        said = (
+            f"Cranes of {name} breed in bog {place}, {place} pairs in all, and leave for the south in October."
+            for place in range(5 if parts == 1 else 30)
+        )
+        (docs / name).write_text(f"<html><head>{title}</head><body><main><p>{' '.join(said)}</p></main></body></html>")
+    run_curate("build", docs, cwd=tmp_path)
+    with open_store(tmp_path / "curated", read_only=True) as store:
+        parts_by_title = store.rows(
+            "SELECT title, count(*) AS parts FROM chunks JOIN documents USING (document_id) GROUP BY document_id, title"
+        )
+    chunks = sorted((row["title"], row["parts"]) for row in parts_by_title)
+    assert chunks[0] == ("", 1)
+    assert chunks[1][1] > 1 and chunks[2][0] == "Cranes"
+    found = report(tmp_path / "curated")
+    assert found["corpus"]["untitled"] == chunks[1][1]
+    assert "documents_without_title" in {finding["kind"] for finding in found["findings"]}

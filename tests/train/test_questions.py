@@ -45,14 +45,14 @@ def test_the_answer_at_its_offset_maps_to_all_chunks_that_hold_it_whole() -> Non
     assert mapped.qrels == {"q1": {"g1": 1, "g2": 1}, "q2": {"g2": 1}}
     assert mapped.queries == {"q1": "Where?", "q2": "Where?"}
     assert mapped.clusters == {"q1": "guide", "q2": "guide"}
-    assert mapped.methods == {"offset": 2, "offset alone": 0, "text": 0}
+    assert mapped.methods == {"offset": 2, "offset alone": 0, "text": 0, "parts": 0}
     assert mapped.unmapped == ()
 
 
 def test_an_offset_that_does_not_fit_falls_back_to_the_words_in_that_document() -> None:
     mapped = map_questions([ask(answer="1900,  WHEN", answer_start=3)], chunks())
     assert mapped.qrels == {"q1": {"g2": 1}}
-    assert mapped.methods == {"offset": 0, "offset alone": 0, "text": 1}
+    assert mapped.methods == {"offset": 0, "offset alone": 0, "text": 1, "parts": 0}
 
 
 def test_several_chunks_with_the_words_are_all_relevant_but_not_those_of_other_documents() -> None:
@@ -60,6 +60,40 @@ def test_several_chunks_with_the_words_are_all_relevant_but_not_those_of_other_d
         pl.when(pl.col("chunk_id") == "g1").then(pl.lit("It was 1900.")).otherwise("text").alias("text")
     )
     assert only(ask(answer="1900"), table) == {"g1": 1, "g2": 1}
+
+
+ISLE = "Herons nest in reeds. They lay four eggs. Both parents sit on them. The chicks leave in June. The ferry runs daily. It costs little."
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        # The first chunk ends with what it begins with, the second stands in it, the third has two words of it.
+        ("They lay four eggs.  Both parents sit on them. The chicks leave in June. The ferry", {"i1": 1, "i2": 1}),
+        ("nest in reeds. They lay four eggs. BOTH parents", {"i1": 1}),
+        ("leave in June. The ferry runs daily. It costs", {"i3": 1}),
+        # Half of the answer in each of two chunks.
+        ("four eggs. Both parents", {"i1": 1, "i2": 1}),
+        ("eggs. Both parents sit on them. The chicks leave in", {"i2": 1}),
+        ("eggs. Both parents feed the young fish and frogs", None),
+        ("Herons lay four eggs. Parents sit on them.", None),
+    ],
+)
+def test_an_answer_longer_than_a_chunk_maps_to_its_parts(answer: str, found: dict[str, int] | None) -> None:
+    ends = [0, 41, 94, len(ISLE)]
+    table = pl.DataFrame([chunk(f"i{i + 1}", "isle", ISLE, ends[i], ends[i + 1]) for i in range(3)])
+    mapped = map_questions([ask(document="isle", answer=answer, answer_start=ISLE.find(answer))], table)
+    if found is None:
+        assert mapped.unmapped == (Unmapped("q1", "answer_not_found", answer),)
+    else:
+        assert (mapped.qrels, mapped.methods["parts"]) == ({"q1": found}, 1)
+
+
+def test_parts_of_answers_without_blanks_between_words() -> None:
+    text = "蒼鷺在蘆葦中築巢。牠們下四個蛋。雙親輪流孵蛋。"
+    table = pl.DataFrame([chunk("j1", "isle", text, 0, 9), chunk("j2", "isle", text, 9, len(text))])
+    assert only(ask(document="isle", answer="蘆葦中築巢。牠們下四個蛋。雙親"), table) == {"j1": 1, "j2": 1}
+    assert only(ask(document="isle", answer="築巢。牠們下四個蛋。雙親輪流"), table) == {"j2": 1}
 
 
 def test_an_offset_without_text_maps_to_the_chunks_around_it() -> None:
