@@ -4,7 +4,7 @@
 
 FOLDER holds `squad/v1_paragraphs.parquet` and `squad/v1_questions.parquet` (articles are the documents, questions carry answer
 offsets), `ir_cranfield/{corpus,queries,qrels}.parquet` (abstracts are the documents, judgements name documents) and
-`medquad/medquad_qa.parquet` (a document of all answers on one subject, questions with their answer). No human question is
+`medquad/medquad_qa.parquet` (a document of all answers on one subject, with its name for title; questions with their answer). No human question is
 ever trained on. Prints a table, then one line of JSON.
 """
 

@@ -32,6 +32,9 @@ CHUNK_COLUMNS = ("chunk_id", "document_id", "source", "title", "start", "end", "
 # From here on scripts are mostly written without spaces, or glue particles to words: no word boundary can be asked for.
 _FIRST_UNSPACED = "\u0e00"
 
+_LEAST_SHARED = 5
+"""Words (characters where scripts have no blanks) that a chunk has of an answer of several chunks: fewer stand at an end of a passage by chance."""
+
 
 @dataclass(frozen=True)
 class Unmapped:
@@ -184,21 +187,22 @@ def _locate(answer: str | None, start: int | None, chunks: Sequence[_Chunk]) -> 
 
 
 def _is_part(answer: str, chunk: str) -> bool:
-    """Whether the chunk stands in the answer, or an end of it that is half of either is an end of the answer."""
-    whole, part = _words(answer), _words(chunk)
-    if not whole or not part:
-        return False
-    return contains(answer, chunk) or 2 * max(_tail(part, whole), _tail(whole, part)) >= min(len(whole), len(part))
+    """Whether the chunk stands in the answer, or an end of it that is half of either is an end of the answer; by `_LEAST_SHARED` words in any case."""
+    whole, part = _normalise(answer), _normalise(chunk)
+    if not any(character >= _FIRST_UNSPACED for character in whole + part):
+        return _shares(whole.split(), part.split(), inside=f" {part} " in f" {whole} ")
+    return _shares(whole, part, inside=part in whole)
+
+
+def _shares(answer: Sequence[str], chunk: Sequence[str], *, inside: bool) -> bool:
+    shared = len(chunk) if inside else max(_tail(chunk, answer), _tail(answer, chunk))
+    return shared >= _LEAST_SHARED and 2 * shared >= min(len(answer), len(chunk))
 
 
 def _tail(left: Sequence[str], right: Sequence[str]) -> int:
     """Length of the longest end of `left` that `right` begins with."""
-    return next((len(left) - i for i, word in enumerate(left) if word == right[0] and left[i:] == right[: len(left) - i]), 0)
-
-
-def _words(text: str) -> Sequence[str]:
-    normalised = _normalise(text)
-    return normalised if any(character >= _FIRST_UNSPACED for character in normalised) else normalised.split()
+    starts = range(max(0, len(left) - len(right)), len(left))
+    return next((len(left) - i for i in starts if left[i] == right[0] and left[i:] == right[: len(left) - i]), 0)
 
 
 def _offset(row: Mapping[str, Any]) -> int | None:

@@ -66,8 +66,11 @@ def _clusters(store: Store) -> tuple[Count, ...]:
 
 
 def _untitled(store: Store) -> int:
-    parts = "SELECT count(*) AS parts FROM chunks JOIN documents USING (document_id) WHERE title = '' GROUP BY document_id HAVING parts > 1"
-    return int(store.rows(f"SELECT coalesce(sum(parts), 0) AS count FROM ({parts})")[0]["count"])  # noqa: S608
+    (found,) = store.rows(
+        "SELECT coalesce(sum(parts), 0)::BIGINT AS count FROM (SELECT count(*) AS parts FROM chunks JOIN documents USING (document_id) "
+        "WHERE title = '' GROUP BY document_id HAVING count(*) > 1)"
+    )
+    return int(found["count"])
 
 
 def _copies(store: Store) -> tuple[Copies, ...]:

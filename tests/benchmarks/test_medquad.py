@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -47,19 +45,15 @@ def test_every_question_keeps_its_own_answer(data: Path) -> None:
 
 def test_documents_are_the_answers_on_one_subject_and_have_its_name_for_title(data: Path, tmp_path: Path) -> None:
     made = prepare_medquad(data, tmp_path / "out", 100)
-    documents = {row["id"]: row for row in read_rows(made.documents / "subjects.jsonl")}
+    documents = {row["id"]: row for row in pl.read_ndjson(made.documents / "subjects.jsonl").to_dicts()}
     assert {name: row["title"] for name, row in documents.items()} == {f"s{number}": f"s{number}" for number in range(12)}
-    asked = {row["question"]: row for row in read_rows(made.queries)}
+    asked = {row["question"]: row for row in pl.read_ndjson(made.queries).to_dicts()}
     assert len(asked) == 25
     whose, what = ANSWER.format("Who gets S7:"), ANSWER.format("S7")
     assert documents["s7"]["text"] == f"{whose}\n\n{what}"
     for question, answer in (("Who gets S7?", whose), ("What is S7?", what)):
         assert (asked[question]["document"], asked[question]["answer"]) == ("s7", answer)
         assert documents["s7"]["text"][asked[question]["answer_start"] :].startswith(answer)
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_the_test_is_on_other_subjects(data: Path) -> None:

@@ -69,11 +69,14 @@ ISLE = "Herons nest in reeds. They lay four eggs. Both parents sit on them. The 
     ("answer", "found"),
     [
         # The first chunk ends with what it begins with, the second stands in it, the third has two words of it.
-        ("They lay four eggs.  Both parents sit on them. The chicks leave in June. The ferry", {"i1": 1, "i2": 1}),
+        ("reeds. They lay four eggs.  Both parents sit on them. The chicks leave in June. The ferry", {"i1": 1, "i2": 1}),
         ("nest in reeds. They lay four eggs. BOTH parents", {"i1": 1}),
         ("leave in June. The ferry runs daily. It costs", {"i3": 1}),
-        # Half of the answer in each of two chunks.
-        ("four eggs. Both parents", {"i1": 1, "i2": 1}),
+        # Half of the answer in each of two chunks, and the same with too few words to tell.
+        ("They lay four eggs. Both parents sit on them", {"i2": 1}),
+        ("reeds. They lay four eggs. Both parents sit on them", {"i1": 1, "i2": 1}),
+        ("four eggs. Both parents", None),
+        ("The tide. Herons nest", None),
         ("eggs. Both parents sit on them. The chicks leave in", {"i2": 1}),
         ("eggs. Both parents feed the young fish and frogs", None),
         ("Herons lay four eggs. Parents sit on them.", None),
@@ -94,6 +97,12 @@ def test_parts_of_answers_without_blanks_between_words() -> None:
     table = pl.DataFrame([chunk("j1", "isle", text, 0, 9), chunk("j2", "isle", text, 9, len(text))])
     assert only(ask(document="isle", answer="蘆葦中築巢。牠們下四個蛋。雙親"), table) == {"j1": 1, "j2": 1}
     assert only(ask(document="isle", answer="築巢。牠們下四個蛋。雙親輪流"), table) == {"j2": 1}
+
+
+def test_parts_of_an_answer_in_two_scripts() -> None:
+    text = "Herons nest in reeds and eat fish. 蒼鷺在蘆葦中築巢。"
+    table = pl.DataFrame([chunk("k1", "isle", text, 0, 34), chunk("k2", "isle", text, 34, len(text))])
+    assert only(ask(document="isle", answer="nest in reeds and eat fish. 蒼鷺在蘆葦中"), table) == {"k1": 1, "k2": 1}
 
 
 def test_an_offset_without_text_maps_to_the_chunks_around_it() -> None:
