@@ -113,8 +113,9 @@ def train_lines(result: TrainResult, dataset: str, out: str) -> list[str]:
     from train.model_card import ROWS
 
     lines = [f"model: {printable(out)}{' (already trained: nothing to do)' if result.reused else ''}"]
+    steps = f"{result.steps:,} steps" if result.trainings == 1 else f"{result.trainings} trainings of {result.steps:,} steps"
     lines.append(
-        f"{result.rows:,} {ROWS[result.format]}, {result.loss}, {result.steps:,} steps on {result.device} ({result.precision}), "
+        f"{result.rows:,} {ROWS[result.format]}, {result.loss}, {steps} on {result.device} ({result.precision}), "
         f"{result.seconds:.0f} s"
     )
     if result.base_dev and result.best_dev:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -53,6 +54,11 @@ class TrainingData:
     def texts(self) -> pl.DataFrame:
         """The rows without labels: anchor, then passages."""
         return self.rows.select(column for column, kind in self.rows.schema.items() if kind == pl.String)
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Passage → title of its document, where passages begin with it and the document has others."""
+        return self.known.titles if self.heading_prefix else {}
 
 
 def read_training_data(source: Path, settings: TrainSettings) -> TrainingData:

@@ -16,7 +16,7 @@ from schemas.evaluation import EvaluateSettings
 from schemas.training import TrainSettings
 from train import processes
 from train.data import TrainingData, to_dataset
-from train.distil import without_anchors
+from train.distil import asked, without_anchors
 from train.eval_set import EvalSet
 from train.evaluate import Progress, means, score_run
 from train.losses import HYBRID, build_loss
@@ -28,7 +28,7 @@ from train.padding import as_saved, pass_in_parts
 from train.plan import Plan, within
 from train.rankings import dense_run
 from train.trainer_class import trainer_class
-from train.watch import save_in_time, stop_early, watch
+from train.watch import out_of_patience, save_in_time, stop_early, watch
 
 RUNS = "runs"
 _REPORTS = {"tensorboard": ("tensorboard", "torch.utils.tensorboard"), "wandb": ("wandb",)}
@@ -48,6 +48,8 @@ class Run:
     precision: str
     model_sha256: str
     mixture: Mixture
+    trainings: int
+    """How many are averaged."""
     notes: tuple[str, ...]
     progress: Progress
 
@@ -74,9 +76,13 @@ def fit(encoder: Any, run: Run, place: Place) -> tuple[Any, Run]:
     resume = place.resume_from
     while True:
         try:
-            with _logging_to(place.checkpoints / RUNS):
+            with _logging_to(place, run):
                 trainer = _trainer(encoder, run, place)
-                trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+                if resume is not None and (ended := _ended(resume, run)) is not None:
+                    trainer.state = ended
+                    trainer._load_from_checkpoint(str(resume))
+                else:
+                    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         except CurateError:
             raise
         except Exception as error:  # torch and transformers raise anything
@@ -91,6 +97,14 @@ def fit(encoder: Any, run: Run, place: Place) -> tuple[Any, Run]:
         resume = place.newest()
 
 
+def _ended(checkpoint: Path, run: Run) -> Any:
+    """The trainer's state at a checkpoint after which nothing was to come, or None: the library's trainer would take one step more."""
+    state = third_party("transformers").TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    patience = run.settings.patience if run.dev.queries else None
+    ended = state.global_step >= state.max_steps or (patience is not None and out_of_patience(state.log_history, patience))
+    return state if ended else None
+
+
 def _trainer(encoder: Any, run: Run, place: Place) -> Any:
     library = third_party("sentence_transformers")
     callbacks = [watch(run.progress)]
@@ -99,7 +113,9 @@ def _trainer(encoder: Any, run: Run, place: Place) -> Any:
     if processes.count() == 1:
         # Several would not agree on the time.
         callbacks.append(save_in_time())
-    rows = without_anchors(run.data.rows) if run.plan.loss == HYBRID else run.data.rows
+    rows = run.data.rows
+    if run.plan.loss == HYBRID:
+        rows = without_anchors(rows).with_columns(asked(rows, run.data.titles))
     trainer = trainer_class(library, run.plan, lora=run.settings.lora_rank is not None)(
         model=encoder,
         args=_arguments(library, run, place),
@@ -190,16 +206,21 @@ def reports(settings: TrainSettings) -> list[str]:
 
 
 @contextmanager
-def _logging_to(folder: Path) -> Iterator[None]:
-    """TensorBoard's files lie with the checkpoints, unless the user has chosen a folder for them."""
+def _logging_to(place: Place, run: Run) -> Iterator[None]:
+    """TensorBoard's files lie with the checkpoints, unless the user has chosen a folder for them; each of several trainings has a run of its own."""
     name = "TENSORBOARD_LOGGING_DIR"
-    before = os.environ.get(name)
-    os.environ.setdefault(name, str(folder))
+    chosen = os.environ.get(name)
+    folder = place.checkpoints / RUNS if chosen is None else Path(chosen)
+    os.environ[name] = str(folder / place.checkpoints.name if chosen is not None and run.trainings > 1 else folder)
     try:
         yield
     finally:
-        if before is None:
+        if chosen is None:
             del os.environ[name]
+        else:
+            os.environ[name] = chosen
+        if "wandb" in run.settings.report_to and run.trainings > 1:
+            third_party("wandb").finish()
 
 
 def dev_evaluator(primary: str, measure: Callable[[Any], dict[str, float]]) -> Any:

@@ -14,7 +14,7 @@ tags: [sentence-transformers, feature-extraction, sentence-similarity]
 
 # Tuned embedding model
 
-{base} tuned on {rows} {format} of the dataset {dataset}, {steps} steps ({device}, {precision}), {loss}.
+{base} tuned on {rows} {format} of the dataset {dataset}, {steps} ({device}, {precision}), {loss}.
 
 {dev}
 
@@ -46,7 +46,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         format=ROWS[record["format"]],
         loss=record["loss"],
         dataset=quoted(record["dataset"]),
-        steps=record["steps"],
+        steps=_steps(record),
         device=record["device"],
         precision=record["precision"],
         dev=_dev_table(record["base_dev"], record["best_dev"]),
@@ -65,6 +65,12 @@ ROWS = {
     "nli": "premises with hypotheses",
 }
 """What people call the rows of a format."""
+
+
+def _steps(record: Mapping[str, Any]) -> str:
+    several = f"the mean of {record['trainings']} trainings of " if record.get("trainings", 1) > 1 else ""
+    return f"{several}{record['steps']} steps"
+
 
 _PREFIX = {
     True: "Passages were embedded with their title and heading path before the text; do the same when serving.",

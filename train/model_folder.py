@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from schemas.errors import SettingsError, TrainingError
 
 RECORD = "training.json"
 CHECKPOINTS = ".checkpoints"
+PART = "training-"
 _RUN = "run.json"
 
 
@@ -28,6 +29,12 @@ class Place:
     """The newest whole checkpoint of the same run, if an earlier attempt left one."""
     remembered: dict[str, Any]
     """What that attempt had measured before its first step."""
+
+    def part(self, number: int) -> Place:
+        """Where one of several trainings of the run stands; their numbers, from 0, are shown from 1."""
+        checkpoints = self.checkpoints / f"{PART}{number + 1}"
+        checkpoints.mkdir(exist_ok=True)
+        return replace(self, checkpoints=checkpoints, resume_from=_newest_whole(checkpoints))
 
     def newest(self) -> Path | None:
         """The newest whole checkpoint there is now."""

@@ -130,6 +130,7 @@ def with_teacher(plan: Plan, data: TrainingData, teacher: Teacher) -> Plan:
         processes=old.processes,
         place=teacher.place.tolist(),
         vectors=teacher.vectors,
+        accumulation=plan.accumulation,
     )
     return replace(plan, options=replace(plan.options, teacher=teacher, clashing=clashing), batches=batches)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from schemas.training import TrainSettings
 from train.advice import advise, look, refuse
-from train.choices import base_share, set_prompts, token_counts
+from train.choices import base_share, set_prompts, token_counts, trainings
 from train.data import TrainingData
+from train.distil import asked
 from train.eval_set import EvalSet
 from train.evaluate import Progress
 from train.fit import Run
@@ -41,6 +42,7 @@ class Prepared:
     model_sha256: str
     guide_sha256: str
     mixture: Mixture
+    trainings: int
     notes: tuple[str, ...]
 
     def before_training(self, progress: Progress) -> dict[str, Any]:
@@ -60,7 +62,8 @@ class Prepared:
 
     def teacher(self, place: Place, progress: Progress) -> Teacher:
         """The teacher of HybridDistillLoss, by the base model: made once, then read again."""
-        texts = read_texts(self.encoder, self.data.rows["anchor"].to_list(), self.data.rows["positive"].to_list())
+        rows = self.data.rows
+        texts = read_texts(self.encoder, asked(rows, self.data.titles).to_list(), rows["positive"].to_list())
         path = place.checkpoints / TEACHER
         if path.is_file():
             return load(texts, path)
@@ -81,9 +84,15 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
     if not dev.queries:
         notes.append("The dev set has no queries: the last step is kept, without selection.")
     model_sha256 = weights_sha256(encoder)
-    mixture = Mixture(encoder, base_share(settings, hybrid=data.loss == HYBRID, fresh=is_fresh(name)))
+    hybrid, fresh = data.loss == HYBRID, is_fresh(name)
+    mixture = Mixture(encoder, base_share(settings, hybrid=hybrid, fresh=fresh))
+    count = trainings(settings, hybrid=hybrid, fresh=fresh)
     if mixture.share:
         notes.append(f"base_share={mixture.share:g}: so much of the finished model's weights are the base model's.")
+    if data.loss == HYBRID and (named := int((asked(data.rows, data.titles) != data.rows["anchor"]).sum())):
+        notes.append(f"{named:,} of {data.rows.height:,} training questions come after the title of their document.")
+    if count > 1:
+        notes.append(f"trainings={count}: the weights are the mean of so many trainings, each with a seed of its own.")
     if settings.lora_rank is not None:
         notes.append(add_adapters(encoder, settings))
     if settings.gradient_checkpointing:
@@ -114,6 +123,7 @@ def prepare(encoder: Any, name: str, data: TrainingData, dev: EvalSet, settings:
         model_sha256=model_sha256,
         guide_sha256="" if guide is None else weights_sha256(guide),
         mixture=mixture,
+        trainings=count,
         notes=(*notes, *said),
     )
 
@@ -135,6 +145,7 @@ def decide(prepared: Prepared, place: Place, named: tuple[str, Path], progress: 
         precision=prepared.precision,
         model_sha256=prepared.model_sha256,
         mixture=prepared.mixture,
+        trainings=prepared.trainings,
         notes=(*prepared.notes, *said),
         progress=progress,
     )

@@ -57,4 +57,6 @@ def _settings(dataset: Path, record: dict[str, Any]) -> TrainSettings:
     counts = read_manifest(dataset, verify_hashes=False).counts.get(record["format"], {})
     best, rows = record["best_step"] or record["steps"], counts.get("train", 0)
     more = sum(counts.values()) / rows if rows and settings.limit is None else 1.0
-    return settings.model_copy(update={"splits": "all", "max_steps": max(1, round(best * more)), "patience": None})
+    # What the defaults were then.
+    then = {"trainings": record.get("trainings", 1), "base_share": record["chosen"].get("base_share", settings.base_share)}
+    return settings.model_copy(update={"splits": "all", "max_steps": max(1, round(best * more)), "patience": None, **then})

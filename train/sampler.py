@@ -24,8 +24,8 @@ _LARGE = 32
 _TRIES = 8
 # Neighbours that come into a batch together, anchors that a passage brings, passages that the last batch has at least.
 _GROUP, _ANCHORS, _LEAST = 8, 3, 4
-# Times that an epoch has a passage: with up to six of its anchors, as many as most have; more where an epoch would have few steps.
-_TURNS, _MOST_TURNS, _STEPS = 2, 8, 200
+# Steps that an epoch has at least, and times that it has a passage at most to come to so many, with up to three of its anchors each.
+_STEPS, _MOST_TURNS = 60, 8
 # Passages among which neighbours are looked for.
 _NEIGHBOURS_IN = 8192
 
@@ -190,9 +190,12 @@ class Batches:
 class Neighbourhoods(Batches):
     """Batches of `size` passages in groups of neighbours, each passage with some of its anchors.
 
-    An epoch has every passage twice, and up to eight times where that makes fewer than 200 batches. Neighbours are the hardest negatives there are;
-    several anchors share the cost of embedding their passage.
+    An epoch has every passage once, or 60 steps where that is more, but no passage in more than eight of its batches; several processes take what they lack
+    of a step from the next pass. Neighbours are the hardest negatives there are; several anchors share the cost of embedding their passage.
     """
+
+    accumulation: int = 1
+    """Batches of each process that make a step."""
 
     place: Sequence[int] = ()
     """[rows]: the row's passage, by number."""
@@ -203,16 +206,22 @@ class Neighbourhoods(Batches):
         anchors: list[list[int]] = [[] for _ in range(len(self.vectors))]
         for row in self._shuffled(self.rows, 0, 0):
             anchors[self.place[row]].append(row)
-        once = math.ceil(len(self.vectors) / self.size)
-        turns = min(_MOST_TURNS, max(_TURNS, math.ceil(_STEPS / once)))
-        return [batch for turn in range(turns) for batch in self._pass(turns * number + turn, anchors)]
+        once = len(self._cut(range(len(self.vectors))))
+        wanted = max(once, min(_MOST_TURNS * once, _STEPS * self.processes * self.accumulation))
+        wanted = math.ceil(wanted / self.processes) * self.processes
+        passes, whole = math.ceil(wanted / once), wanted // once
+        batches = [
+            [row for passage in batch for row in _turn(anchors[passage], whole * number + turn)]
+            for turn in range(passes)
+            for batch in self._cut([*chain.from_iterable(self._groups(passes * number + turn))])
+        ]
+        return batches[:wanted]
 
-    def _pass(self, number: int, anchors: Sequence[Sequence[int]]) -> list[list[int]]:
-        order = list(chain.from_iterable(self._groups(number)))
+    def _cut(self, order: Sequence[int]) -> list[Sequence[int]]:
         batches = [order[start : start + self.size] for start in range(0, len(order), self.size)]
         if len(batches) > 1 and len(batches[-1]) < _LEAST:
-            batches[-2:] = [batches[-2] + batches[-1]]
-        return [[row for passage in batch for row in _turn(anchors[passage], number)] for batch in batches]
+            batches[-2:] = [[*batches[-2], *batches[-1]]]
+        return batches
 
     def _groups(self, number: int) -> Iterator[list[int]]:
         """Passages by chance, each with its nearest that are left, in pools that bound the work."""

@@ -19,9 +19,10 @@ from train.lora import load_trained, merge_adapters
 from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.model_card import model_card
-from train.model_folder import Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
+from train.model_folder import PART, Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
 from train.models import free_memory, load_model, silenced, weights_sha256
 from train.prepare import Prepared, decide, prepare
+from train.soup import seeded, simmer, together
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class TrainResult:
     fingerprint: str
     settings: dict[str, Any]
     chosen: dict[str, Any]
-    """What the settings left open: batch size and rows in memory, processes, learning rate, warm-up, length, prompts (`train.plan.Plan`)."""
+    """What the settings left open: batch size and rows in memory, processes, learning rate, warm-up, length, prompts (`train.plan.Plan`), base share."""
     format: str
     loss: str
     rows: int
@@ -51,7 +52,7 @@ class TrainResult:
     base_dev: dict[str, float] | None
     best_dev: dict[str, float] | None
     beats_base: bool | None
-    """Whether the chosen checkpoint has a higher dev nDCG@10 than the base model; None without a dev set."""
+    """Whether the model has a higher dev nDCG@10 than the base model; None without a dev set."""
     overfits_after: int | None
     """The step of the best checkpoint, where every later evaluation on dev was worse while the loss went on falling; else None."""
     history: list[dict[str, float]]
@@ -60,10 +61,12 @@ class TrainResult:
     precision: str
     seconds: float
     resumed_from: int | None
-    """The step at which an interrupted run was taken up again."""
+    """The step at which an interrupted run was taken up again; 0 between two of several trainings."""
     warnings: list[dict[str, str]]
     """What spoke against this training before it began: `name`, `what`, `todo` of each (`train.advice`)."""
     notes: tuple[str, ...]
+    trainings: int = 1
+    """How many were averaged; `steps` are those of the longest, `best_step` is the mean of theirs, and an entry of `history` then names its `training`."""
     reused: bool = False
     """The folder already held the model of exactly this run; nothing was done."""
 
@@ -111,15 +114,12 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     place = _claimed(out, key, prepared, progress)
     # 4. What the rows and the memory make of the settings; then warnings, before any step is paid for.
     run = decide(prepared, place, (model, dataset), progress)
-    # 5. Training, with the base model's dev scores to beat.
-    trainer, run = fit(prepared.encoder, run, place)
-    # 6. The best checkpoint, or the last one without a dev set.
-    facts = _facts(trainer, run, place)
-    best = place.checkpoints / f"checkpoint-{facts.best_step}" if facts.best_step is not None else None
-    del trainer
+    # 5. Training, once or several times; of each the best checkpoint, or the last one without a dev set.
+    encoder, facts = _trained(prepared.encoder, run, place) if run.trainings == 1 else _averaged(prepared.encoder, run, place)
+    # 6. Against the base model's dev scores.
+    facts = _judged(facts)
     # 7. The model folder, whole or not at all.
     progress("save", 0, None)
-    encoder = _chosen(prepared.encoder, best, run)
     result = replace(facts, weights_sha256=weights_sha256(encoder), seconds=round(time.monotonic() - started, 1))
     # The checkpoints go with the publishing: all must have read theirs.
     processes.wait(prepared.device)
@@ -156,18 +156,54 @@ def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Pla
     return claim(out, key)
 
 
+def _trained(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
+    """One training, finished."""
+    encoder, facts, _ = _once(encoder, run, place)
+    run.mixture.mix(encoder)
+    return encoder, facts
+
+
+def _averaged(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
+    """Several trainings, their mean finished and measured on dev."""
+
+    plan, notes = run.plan, run.notes
+
+    def train(start: Any, number: int, part: Place) -> tuple[Any, dict[str, Any]]:
+        nonlocal plan, notes
+        model, facts, went = _once(start, seeded(replace(run, plan=plan, notes=notes), number), part)
+        # Where the memory was too small, the next one need not find out again.
+        plan, notes = went.plan, went.notes
+        return model, asdict(facts)
+
+    known = together(simmer(encoder, run, place, train))
+    run.mixture.mix(encoder)
+    best_dev = dev_scores(encoder, run.dev, run.settings, run.progress, "dev") if run.dev.queries else None
+    settings = run.settings.model_dump(mode="json")
+    known |= {"settings": settings, "best_dev": best_dev, "trainings": run.trainings, "notes": tuple(known["notes"])}
+    return encoder, TrainResult(**known)
+
+
+def _once(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult, Run]:
+    """A model trained, what is known of its training, and the run as it went."""
+    trainer, run = fit(encoder, run, place)
+    facts = _facts(trainer, run, place)
+    best = place.checkpoints / f"checkpoint-{facts.best_step}" if facts.best_step is not None else None
+    del trainer
+    return _chosen(encoder, best, run), facts, run
+
+
 def _chosen(encoder: Any, best: Path | None, run: Run) -> Any:
-    """The model of the best checkpoint, or as it is after the last step; adapters merged, the base model's share mixed in."""
+    """The model of the best checkpoint, or as it is after the last step; adapters merged."""
     if run.settings.lora_rank is not None:
         if best is not None:
             load_trained(encoder, best)
         merge_adapters(encoder)
         return encoder
     if best is not None:
-        del encoder
+        # Its place on the device is the best one's.
+        encoder.to("cpu")
         free_memory()
         encoder = load_model(str(best), device=run.settings.device)
-    run.mixture.mix(encoder)
     return encoder
 
 
@@ -206,17 +242,10 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
     base_dev: dict[str, float] | None = place.remembered["base_dev"]
     history = [_numbers(entry) for entry in trainer.state.log_history if "train_runtime" not in entry]
     evaluated = {int(entry["step"]): entry for entry in history if PRIMARY in entry}
-    best_step, best_dev, beats = None, None, None
-    notes = list(run.notes)
+    best_step, best_dev = None, None
     if base_dev is not None:
         best_step = int(str(trainer.state.best_model_checkpoint).rpartition("-")[2])
         best_dev = {metric: evaluated[best_step][metric] for metric in base_dev}
-        beats = best_dev[PRIMARY] > base_dev[PRIMARY]
-        if not beats:
-            notes.append(
-                f"No checkpoint beats the base model on dev (nDCG@10 {best_dev[PRIMARY]:.4f} against {base_dev[PRIMARY]:.4f}); "
-                "the best one was kept all the same."
-            )
     return TrainResult(
         model=run.name,
         model_sha256=run.model_sha256,
@@ -226,7 +255,7 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
         heading_prefix=run.data.heading_prefix,
         fingerprint=place.fingerprint,
         settings=run.settings.model_dump(mode="json"),
-        chosen=run.plan.summary(),
+        chosen=run.plan.summary() | {"base_share": run.mixture.share},
         format=run.data.format,
         loss=run.plan.loss,
         rows=run.data.rows.height,
@@ -234,7 +263,7 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
         best_step=best_step,
         base_dev=base_dev,
         best_dev=best_dev,
-        beats_base=beats,
+        beats_base=None,
         overfits_after=_overfits_after(history, best_step),
         history=history,
         device=run.device,
@@ -242,8 +271,21 @@ def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
         seconds=0.0,
         resumed_from=int(place.resume_from.name.rpartition("-")[2]) if place.resume_from else None,
         warnings=place.remembered["warnings"],
-        notes=tuple(notes),
+        notes=run.notes,
     )
+
+
+def _judged(facts: TrainResult) -> TrainResult:
+    """Whether the model is better than the base on dev, with a note where it is not."""
+    if facts.base_dev is None or facts.best_dev is None:
+        return facts
+    base, tuned = facts.base_dev[PRIMARY], facts.best_dev[PRIMARY]
+    if tuned > base:
+        return replace(facts, beats_base=True)
+    what = "No checkpoint beats" if facts.trainings == 1 else "The mean of the trainings does not beat"
+    kept = "the best one" if facts.trainings == 1 else "it"
+    note = f"{what} the base model on dev (nDCG@10 {tuned:.4f} against {base:.4f}); {kept} was kept all the same."
+    return replace(facts, beats_base=False, notes=(*facts.notes, note))
 
 
 def _overfits_after(history: list[dict[str, float]], best_step: int | None) -> int | None:
@@ -266,6 +308,8 @@ def _write(folder: Path, encoder: Any, result: TrainResult, place: Place) -> dic
     encoder.save_pretrained(str(folder), create_model_card=False)
     if (place.checkpoints / RUNS).is_dir():
         shutil.copytree(place.checkpoints / RUNS, folder / RUNS)
+    for runs in place.checkpoints.glob(f"{PART}*/{RUNS}"):
+        shutil.copytree(runs, folder / RUNS / runs.parent.name)
     record = asdict(result)
     del record["reused"]
     (folder / "README.md").write_text(model_card(record), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import TrainingError
@@ -63,11 +64,16 @@ def stop_early(patience: int) -> Any:
         """Ends a run that no longer gains."""
 
         def on_evaluate(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-            scores = [entry[f"eval_{PRIMARY}"] for entry in state.log_history if f"eval_{PRIMARY}" in entry]
-            if scores and len(scores) - 1 - scores.index(max(scores)) >= patience:
+            if out_of_patience(state.log_history, patience):
                 control.should_training_stop = True
 
     return StopEarly()
+
+
+def out_of_patience(log_history: Sequence[Mapping[str, Any]], patience: int) -> bool:
+    """Whether the last `patience` evaluations are none better than one before."""
+    scores = [entry[f"eval_{PRIMARY}"] for entry in log_history if f"eval_{PRIMARY}" in entry]
+    return bool(scores) and len(scores) - 1 - scores.index(max(scores)) >= patience
 
 
 def save_in_time() -> Any:

@@ -101,8 +101,8 @@ def brief(result: TrainResult) -> dict[str, Any]:
 
 
 def losses_of(result: TrainResult) -> list[float]:
-    """The training loss, as it was logged."""
-    return [entry["loss"] for entry in result.history if "loss" in entry]
+    """The training loss, as it was logged; of several trainings that were averaged, the first one's."""
+    return [entry["loss"] for entry in result.history if "loss" in entry and entry.get("training", 1) == 1]
 
 
 def _of_build(item: str) -> bool:

@@ -118,7 +118,9 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def seal(folder: Path, *, counts: dict[str, dict[str, int]] | None = None, negatives: int = 1) -> None:
+def seal(
+    folder: Path, *, counts: dict[str, dict[str, int]] | None = None, negatives: int = 1, heading_prefix: bool = True
+) -> None:
     """Write the manifest over what is in the folder now."""
     files = {}
     found: dict[str, dict[str, int]] = {}
@@ -133,7 +135,7 @@ def seal(folder: Path, *, counts: dict[str, dict[str, int]] | None = None, negat
         curate_version="0",
         libraries={},
         settings={},
-        heading_prefix=True,
+        heading_prefix=heading_prefix,
         split_method="clusters",
         negatives=negatives,
         counts=counts or found,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 import torch
 
 from schemas.training import TrainSettings
-from train import fit
+from train import fit, prepare
 from train.data import to_dataset
-from train.distil import FAR, POSITIVE, SCALE, SHARPNESS, hybrid_distillation, refusals, without_anchors
+from train.distil import FAR, POSITIVE, SCALE, SHARPNESS, asked, hybrid_distillation, refusals, without_anchors
 from train.known import Known
 from train.models import embed, load_model
 from train.sampler import NO_CLASHES, Neighbourhoods, clashes
@@ -188,6 +189,69 @@ def test_an_anchor_is_cut_out_of_its_own_passage(anchor: str, passage: str, left
     assert without_anchors(rows).rows() == [(anchor, left, 0), ("another", passage, 1)]
 
 
+@pytest.mark.parametrize(
+    ("anchor", "title", "wanted"),
+    [
+        ("w9 is a bird", "Herons of the north", "Herons of the north w9 is a bird"),
+        ("w0 is a bird", "Herons of the north", "w0 is a bird"),
+        ("w9 is a bird", "W9", "w9 is a bird"),
+        ("swan is a bird", "Wan", "Wan swan is a bird"),
+        ("w7 of the Herons", "Heron", "w7 of the Herons"),
+        ("w9 is a bird", "鳥" * 32, "鳥" * 32 + " w9 is a bird"),
+        ("w9 is a bird", "鳥" * 33, "w9 is a bird"),
+        ("w9 is a bird", "a b c d e f g h", "a b c d e f g h w9 is a bird"),
+        ("w9 is a bird", "a b c d e f g h i", "w9 is a bird"),
+        ("w9 is a bird", None, "w9 is a bird"),
+    ],
+)
+def test_half_of_the_anchors_come_after_a_title_that_they_do_not_name(anchor: str, title: str | None, wanted: str) -> None:
+    rows = pl.DataFrame({"anchor": [anchor], "positive": ["It stands."]})
+    assert asked(rows, {} if title is None else {"It stands.": title}).to_list() == [wanted]
+
+
+def test_anchors_that_come_after_a_title_are_half_of_all() -> None:
+    rows = pl.DataFrame({"anchor": [f"w{n}" for n in range(2000)], "positive": ["p"] * 2000})
+    assert 900 < (asked(rows, {"p": "Title"}) != rows["anchor"]).sum() < 1100
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The anchors that the teacher and the trainer got."""
+    found: dict[str, list[str]] = {}
+    monkeypatch.setattr(fit, "to_dataset", lambda rows: found.update(trainer=rows["anchor"].to_list()) or to_dataset(rows))
+    monkeypatch.setattr(
+        prepare, "read_texts", lambda encoder, *texts: found.update(teacher=list(texts[0])) or read_texts(encoder, *texts)
+    )
+    return found
+
+
+@pytest.mark.parametrize("prefixed", [True, False])
+def test_training_and_teacher_see_the_titles(tiny_model: Path, make_dataset: Any, toy: Any, seen: Any, prefixed: bool) -> None:
+    dataset = make_dataset()
+    write_provenance(dataset, "pairs")
+    toy.seal(dataset, heading_prefix=prefixed)
+    options = TrainSettings(loss="HybridDistillLoss", max_steps=1, batch_size=4, max_seq_length=32, device="cpu")
+    result = train_model(dataset, dataset.parent / "out", str(tiny_model), options)
+    plain = [toy.question(n) for n in range(40)]
+    rows = pl.DataFrame({"anchor": plain, "positive": [toy.passage(n) for n in range(40)]})
+    wanted = asked(rows, {toy.passage(n): f"Topic {n // 2}" for n in range(40)}).to_list() if prefixed else plain
+    assert seen == {"trainer": wanted, "teacher": wanted}
+    named = sum(one.startswith("Topic") for one in wanted)
+    assert (0 < named < 40) is prefixed
+    note = f"{named} of 40 training questions come after the title of their document."
+    assert (note in result.notes) is prefixed
+
+
+def write_provenance(dataset: Path, name: str) -> None:
+    """Every two passages are the parts of a document with a title."""
+    folder = dataset / "provenance"
+    (folder / name).mkdir(parents=True)
+    ids = [f"c{n}" for n in range(40)]
+    pl.DataFrame({"chunk_id": ids}).write_parquet(folder / name / "train.parquet")
+    more = {"document_id": [f"d{n // 2}" for n in range(40)], "title": [f"Topic {n // 2}" for n in range(40)]}
+    pl.DataFrame({"chunk_id": ids, "chunk_cluster_id": ids, **more}).write_parquet(folder / "chunks.parquet")
+
+
 @pytest.mark.parametrize(("loss", "cut"), [("HybridDistillLoss", True), ("MultipleNegativesRankingLoss", False)])
 def test_passages_are_learnt_without_their_anchors(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: Any, cut: bool
@@ -201,7 +265,8 @@ def test_passages_are_learnt_without_their_anchors(
     monkeypatch.setattr(fit, "to_dataset", lambda rows: seen.append(rows) or to_dataset(rows))
     train_model(path, tmp_path / "out", str(tiny_model), TrainSettings(loss=loss, max_steps=1, batch_size=4, device="cpu"))
     wanted = [f"  and w{n} w{n + 1} stand after it" if cut else whole[n]["positive"] for n in range(12)]
-    assert [rows["positive"].to_list() for rows in seen] == [wanted]
+    assert seen
+    assert all(rows["positive"].to_list() == wanted for rows in seen)
 
 
 def test_gradients_reach_the_model(encoder: Any, teacher: Teacher) -> None:
@@ -231,14 +296,61 @@ def test_batches_hold_neighbours_and_every_passage_some_times_an_epoch() -> None
     assert batches.epoch(0) == neighbourhoods(vectors, 2, 8).epoch(0) != batches.epoch(1)
 
 
-@pytest.mark.parametrize(("passages", "times"), [(8, 8), (224, 8), (225, 7), (792, 3), (793, 2), (800, 2), (2_000, 2)])
-def test_an_epoch_of_few_passages_has_them_more_often(passages: int, times: int) -> None:
-    # Two hundred batches of eight are asked for, and eight times at most.
+@pytest.mark.parametrize(
+    ("passages", "steps", "times"),
+    [
+        # Eight times at most.
+        (8, 8, {8}),
+        (56, 56, {8}),
+        # Sixty batches of eight: the last pass is cut where it is more than enough.
+        (64, 60, {7, 8}),
+        (240, 60, {2}),
+        (328, 60, {1, 2}),
+        (472, 60, {1, 2}),
+        # Once at least.
+        (480, 60, {1}),
+        (2_000, 250, {1}),
+    ],
+)
+def test_an_epoch_of_few_passages_has_them_more_often(passages: int, steps: int, times: set[int]) -> None:
     vectors = np.eye(8, dtype=np.float32)[np.arange(passages) % 8]
     batches = neighbourhoods(vectors, 1, 8)
-    epoch = batches.epoch(0)
-    assert Counter(row for batch in epoch for row in batch) == dict.fromkeys(range(passages), times)
-    assert batches.steps == len(epoch)
+    for number in range(2):
+        epoch = batches.epoch(number)
+        seen = Counter(row for batch in epoch for row in batch)
+        assert (len(epoch), len(seen), set(seen.values())) == (steps, passages, times)
+    assert batches.steps == steps
+
+
+@pytest.mark.parametrize(("passages", "anchors", "epochs"), [(400, 6, 2), (472, 6, 2), (240, 6, 1), (200, 12, 2), (480, 6, 2)])
+def test_all_anchors_have_their_turn_where_the_last_pass_is_cut(passages: int, anchors: int, epochs: int) -> None:
+    vectors = np.eye(8, dtype=np.float32)[np.arange(passages) % 8]
+    batches = neighbourhoods(vectors, anchors, 8)
+    seen = {row for number in range(epochs) for batch in batches.epoch(number) for row in batch}
+    assert len(seen) == passages * anchors
+
+
+@pytest.mark.parametrize(
+    ("passages", "processes", "accumulation", "steps"),
+    [
+        (240, 2, 1, 120),
+        (240, 1, 2, 120),
+        (240, 2, 2, 240),
+        (104, 8, 1, 104),
+        (4_000, 8, 1, 504),
+        (1_928, 3, 1, 243),
+        (40, 3, 1, 42),
+    ],
+)
+def test_steps_are_those_of_all_processes_and_parts_and_none_lacks_a_passage(
+    passages: int, processes: int, accumulation: int, steps: int
+) -> None:
+    vectors = np.eye(8, dtype=np.float32)[np.arange(passages) % 8]
+    batches = replace(neighbourhoods(vectors, 1, 8), processes=processes, accumulation=accumulation)
+    for number in range(2):
+        epoch = batches.epoch(number)
+        assert (len(epoch), {row for batch in epoch for row in batch}) == (steps, set(range(passages)))
+    assert batches.steps == steps
 
 
 def test_anchors_take_turns_and_a_small_rest_joins_the_last_batch() -> None:

@@ -20,6 +20,7 @@ from schemas.training import TrainSettings
 from train import watch
 from train.eval_set import read_eval_set
 from train.evaluate import evaluate
+from train.metrics import METRICS
 from train.models import choose_precision, load_model, weights_sha256
 from train.trainer import TrainResult, train_model
 
@@ -35,6 +36,11 @@ def stop_at(step: int) -> Callable[[str, int, int | None], None]:
             raise KeyboardInterrupt
 
     return progress
+
+
+@pytest.fixture
+def road(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> tuple[Path, Any, Path]:
+    return tiny_model, make_dataset, tmp_path
 
 
 def losses(result: TrainResult) -> list[float]:
@@ -110,7 +116,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(
 ) -> None:
     dataset = make_dataset(dev=range(40, 50) if split == "with dev" else range(0))
     # An epoch of HybridDistillLoss has so few passages eight times.
-    once = {"epochs": 1, "evaluate_every": 5, "max_steps": 10} if loss == "HybridDistillLoss" else {}
+    once = {"epochs": 1, "evaluate_every": 5, "max_steps": 10, "trainings": 1} if loss == "HybridDistillLoss" else {}
     quick = QUICK.model_validate(QUICK.model_dump() | {"loss": loss} | once)
     undisturbed = train_model(dataset, tmp_path / "one", str(tiny_model), quick)
     out = tmp_path / "two"
@@ -127,6 +133,51 @@ def test_an_interrupted_run_ends_in_the_same_weights(
     assert resumed.weights_sha256 == undisturbed.weights_sha256
     assert resumed.base_dev == undisturbed.base_dev
     assert resumed.history == undisturbed.history
+
+
+@pytest.mark.parametrize(
+    ("dev", "options", "steps"),
+    [
+        (True, {"epochs": 1}, 5),
+        (False, {"epochs": 1}, 5),
+        (True, {"max_steps": 4, "evaluate_every": 2}, 4),
+        (False, {"max_steps": 4, "evaluate_every": 2}, 4),
+        (True, {"max_steps": 8, "evaluate_every": 2, "patience": 1}, 4),
+        (False, {"max_steps": 8, "evaluate_every": 2, "patience": 1}, 8),
+    ],
+)
+def test_a_run_that_was_interrupted_after_its_last_step_takes_no_further_one(
+    road: tuple[Path, Any, Path], dev: bool, options: dict[str, Any], steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model, make_dataset, tmp_path = road
+    measured: list[float] = []
+
+    def worse(*_: Any) -> dict[str, float]:
+        measured.append(0.9 - 0.1 * len(measured))
+        return dict.fromkeys(METRICS, measured[-1])
+
+    monkeypatch.setattr("train.fit._on_dev", worse)
+    dataset, out = make_dataset(dev=range(40, 50) if dev else range(0)), tmp_path / "out"
+    quick = QUICK.model_validate(QUICK.model_dump() | options)
+    undisturbed = train_model(dataset, tmp_path / "other", str(tiny_model), quick)
+    assert undisturbed.steps == steps
+    measured.clear()
+    done: list[str] = []
+    for progress in (stop_at_saving, lambda step, *_: done.append(step)):
+        try:
+            resumed = train_model(dataset, out, str(tiny_model), quick, progress)
+        except Interrupted:
+            count = len(measured)
+    assert "train" not in done
+    assert len(measured) == count
+    assert resumed.resumed_from == steps
+    for name in ("weights_sha256", "steps", "best_step", "best_dev", "history"):
+        assert getattr(resumed, name) == getattr(undisturbed, name), name
+
+
+def stop_at_saving(step: str, *_: Any) -> None:
+    if step == "save":
+        raise KeyboardInterrupt
 
 
 def test_a_long_epoch_has_checkpoints_in_time(

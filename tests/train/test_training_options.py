@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -187,6 +189,9 @@ def test_rows_that_must_not_meet_do_not(tiny_model: Path, make_dataset: Any, tmp
     chunks = {
         "chunk_id": [f"c{n}" for n in range(58)],
         "chunk_cluster_id": ["k0" if n in (0, 20) else f"k{n}" for n in range(58)],
+        # Documents of two chunks; the last two have a chunk each.
+        "document_id": [f"d{n // 2 if n < 56 else n}" for n in range(58)],
+        "title": ["" if n in (4, 5) else f"Topic {n // 2}" for n in range(58)],
     }
     (dataset / "provenance" / "triplets").mkdir(parents=True)
     pl.DataFrame(origins).write_parquet(dataset / "provenance" / "triplets" / "train.parquet")
@@ -197,6 +202,7 @@ def test_rows_that_must_not_meet_do_not(tiny_model: Path, make_dataset: Any, tmp
     known = read_training_data(dataset, QUICK).known
     assert (known.copies[toy.passage(0)], known.copies[toy.passage(20)], known.copies[toy.passage(45)]) == ("k0", "k0", "k45")
     assert known.withheld == {toy.question(2): frozenset({"k30"})}
+    assert known.titles == {toy.passage(n): f"Topic {n // 2}" for n in range(47) if n not in (4, 5)}
     assert read_training_data(dataset, settings(data="pairs")).known == Known({}, {})
 
 
@@ -319,15 +325,8 @@ def test_two_processes_give_one_model(
     loss: str, steps: tuple[int, ...], tiny_model: Path, make_dataset: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    chosen = ("batch_size=8", "epochs=1", "device=cpu", "learning_rate=1e-2", f"loss={loss}")
-    sets = [part for item in chosen for part in ("--set", item)]
-    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pipelines.cli", "train"]
-    command += [str(make_dataset()), "--out", str(out), "--model", str(tiny_model), "--json", *sets]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, cwd=root, env=environment, check=False, timeout=300
-    )
+    command = two_processes(make_dataset(), out, tiny_model, f"loss={loss}")
+    done = subprocess.run(command, capture_output=True, text=True, env=APART, cwd=ROOT, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     # One of them prints, one of them writes.
     printed = json.loads(done.stdout)
@@ -335,7 +334,46 @@ def test_two_processes_give_one_model(
     assert printed["weights_sha256"] == record["weights_sha256"] == weights_sha256(load_model(str(out), device="cpu"))
     assert record["chosen"]["processes"] == 2
     assert record["steps"] in steps
+    assert record["trainings"] == (3 if loss == "HybridDistillLoss" else 1)
     assert record["weights_sha256"] != record["model_sha256"]
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_killed_go_on_and_end_in_the_same_weights(
+    tiny_model: Path, make_dataset: Any, tmp_path: Path
+) -> None:
+    dataset, out = make_dataset(), tmp_path / "out"
+    hybrid = ("loss=HybridDistillLoss", "trainings=2", "evaluate_every=5")
+    command = two_processes(dataset, out, tiny_model, *hybrid)
+    first, second = (out / ".checkpoints" / f"training-{number}" for number in (1, 2))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=APART, cwd=ROOT) as running:
+        while running.poll() is None and not list(second.glob("checkpoint-*/trainer_state.json")):
+            time.sleep(0.01)
+        for process in psutil.Process(running.pid).children(recursive=True):
+            process.kill()
+        assert running.wait(timeout=120) != 0
+    assert (first / "facts.json").is_file()
+    assert not (out / "training.json").exists()
+    others = (command, two_processes(dataset, tmp_path / "other", tiny_model, *hybrid))
+    again, undisturbed = (
+        json.loads(subprocess.run(one, capture_output=True, text=True, env=APART, cwd=ROOT, check=True, timeout=300).stdout)
+        for one in others
+    )
+    assert again["resumed_from"] in (5, 10, 15)
+    for name in ("weights_sha256", "steps", "history", "best_step", "best_dev"):
+        assert again[name] == undisturbed[name], name
+
+
+APART = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def two_processes(dataset: Path, out: Path, model: Path, *more: str) -> list[str]:
+    """The command that trains on two of them."""
+    chosen = ("batch_size=8", "epochs=1", "device=cpu", "learning_rate=1e-2", *more)
+    sets = [part for item in chosen for part in ("--set", item)]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "pipelines.cli", "train"]
+    return [sys.executable, *launch, str(dataset), "--out", str(out), "--model", str(model), "--json", *sets]
 
 
 def test_tensorboard_files_lie_in_the_model_folder(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
