@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.work or Path(temporary)
         prepare = {"squad": prepare_squad, "ir_cranfield": prepare_cranfield, "medquad": prepare_medquad}[options.set]
-        domain = prepare(options.data, folder / options.set, options.max_questions)
+        domain = prepare(options.data, folder / options.set, options.max_questions, options.skip_questions)
         built = folder / f"{options.set}-built"
         dataset = build_dataset(domain.documents, built, options.build_set)
         eval_set = Test(queries=domain.queries, qrels=domain.qrels).load(dataset)
@@ -57,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             systems[TUNED if seed == 0 else f"{TUNED} {seed}"] = out
         evaluations = _evaluate(systems, options, eval_set)
     report = _report(options.set, results, evaluations)
+    report["skipped_questions"] = options.skip_questions
     report["differences"] = _differences(systems, eval_set)
     report["seconds"] = round(time.monotonic() - started)
     print_table(report)
@@ -140,6 +141,7 @@ def _report(name: str, results: Sequence[TrainResult], evaluations: Sequence[Eva
         "format": results[0].format,
         "rows": results[0].rows,
         "steps": results[0].steps,
+        "trainings": results[0].trainings,
         "systems": systems,
         "loss": results[0].loss,
         "tuned_by_seed": [found[TUNED][PRIMARY] for found in by_seed],
@@ -164,6 +166,7 @@ def train_settings(options: argparse.Namespace, seed: int) -> TrainSettings:
         device=options.device,
         data=options.format,
         loss=options.loss,
+        trainings=options.trainings,
     )
 
 
@@ -206,6 +209,7 @@ def add_training_options(parser: argparse.ArgumentParser, *, seeds: int) -> None
     parser.add_argument("--epochs", type=int, help="default: that of `curate train`")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, help="default: that of `curate train`")
+    parser.add_argument("--trainings", type=int, help="how many are averaged; default: that of `curate train`")
     parser.add_argument("--max-seq-length", type=int)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda", "mps"], default="auto")
 
@@ -214,6 +218,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_training_options(parser, seeds=3)
     parser.add_argument("--set", choices=["squad", "ir_cranfield", "medquad"], default="squad")
+    skip = "leave out so many questions of those that would come first, for instance those that choices were made on"
+    parser.add_argument("--skip-questions", type=int, default=0, help=skip)
     parser.add_argument("--build-set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the build")
     return parser.parse_args(arguments)
 

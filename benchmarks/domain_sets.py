@@ -23,7 +23,7 @@ class Domain:
     qrels: Path | None
 
 
-def prepare_squad(data: Path, folder: Path, limit: int) -> Domain:
+def prepare_squad(data: Path, folder: Path, limit: int, skip: int = 0) -> Domain:
     """Each article's paragraphs joined by blank lines; answer offsets counted in the joined text."""
     paragraphs = pl.read_parquet(data / "squad" / "v1_paragraphs.parquet").sort("title", "para_id")
     texts: dict[str, str] = {}
@@ -44,16 +44,16 @@ def prepare_squad(data: Path, folder: Path, limit: int) -> Domain:
         }
         for row in questions.iter_rows(named=True)
     ]
-    chosen = _some(rows, "question_id", limit)
+    chosen = _some(rows, "question_id", limit, skip)
     return Domain(_write(folder / "raw" / "articles.jsonl", documents).parent, _write(folder / "questions.jsonl", chosen), None)
 
 
-def prepare_cranfield(data: Path, folder: Path, limit: int) -> Domain:
+def prepare_cranfield(data: Path, folder: Path, limit: int, skip: int = 0) -> Domain:
     """Each abstract a document; judgements name documents."""
     source = data / "ir_cranfield"
     corpus = pl.read_parquet(source / "corpus.parquet").rename({"doc_id": "id"})
     queries = pl.read_parquet(source / "queries.parquet").select(pl.col("query_id").alias("_id"), "text")
-    chosen = _some(queries.to_dicts(), "_id", limit)
+    chosen = _some(queries.to_dicts(), "_id", limit, skip)
     kept = {row["_id"] for row in chosen}
     qrels = pl.read_parquet(source / "qrels.parquet").filter(pl.col("query_id").is_in(list(kept)))
     documents = _write(folder / "raw" / "abstracts.jsonl", corpus.select("id", "title", "text").to_dicts())
@@ -63,9 +63,9 @@ def prepare_cranfield(data: Path, folder: Path, limit: int) -> Domain:
     return Domain(documents.parent, _write(folder / "queries.jsonl", chosen), _write(folder / "qrels.jsonl", judgements))
 
 
-def prepare_medquad(data: Path, folder: Path, limit: int) -> Domain:
+def prepare_medquad(data: Path, folder: Path, limit: int, skip: int = 0) -> Domain:
     """The answers on each subject joined by blank lines, `limit` of them; their questions, with where the answer begins."""
-    source = read_medquad(data, limit)
+    source = read_medquad(data, limit, skip)
     documents, rows = [], []
     for subject, answers in sorted(source.members.items()):
         joined = ""
@@ -87,9 +87,9 @@ def prepare_medquad(data: Path, folder: Path, limit: int) -> Domain:
     return Domain(_write(folder / "raw" / "subjects.jsonl", documents).parent, _write(folder / "questions.jsonl", rows), None)
 
 
-def _some(rows: Sequence[Mapping[str, Any]], key: str, limit: int) -> list[Mapping[str, Any]]:
-    """At most `limit` rows, by hash of their id, so that the same ones come every time."""
-    return sorted(rows, key=lambda row: sha256(str(row[key]).encode()).hexdigest())[:limit]
+def _some(rows: Sequence[Mapping[str, Any]], key: str, limit: int, skip: int) -> list[Mapping[str, Any]]:
+    """At most `limit` rows after the first `skip`, by hash of their id, so that the same ones come every time."""
+    return sorted(rows, key=lambda row: sha256(str(row[key]).encode()).hexdigest())[skip : skip + limit]
 
 
 def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:

@@ -87,12 +87,17 @@ def read_squad(data: Path, pairs: int) -> Material:
     return material(texts, dict(paragraphs.select("para_id", "title").iter_rows()), questions)
 
 
-def read_medquad(data: Path, pairs: int) -> Material:
-    """MedQuAD: each answer a passage, grouped by what it is about; whole groups drawn by hash until there are `pairs` questions."""
+def read_medquad(data: Path, pairs: int, skip: int = 0) -> Material:
+    """MedQuAD: each answer a passage, grouped by what it is about; whole groups drawn by hash until there are `pairs` questions.
+
+    Of the first `skip` rows all groups are left out.
+    """
     rows = pl.read_parquet(data / "medquad" / "medquad_qa.parquet").filter(pl.col("answer").str.split(" ").list.len() >= 12)
     # Its own ids are unique in a document at best.
     rows = rows.with_row_index("row").with_columns(id=pl.format("m{}", "row"))
-    kept = sorted(rows.to_dicts(), key=lambda row: (content_id("medquad", row["focus"] or row["doc_id"]), row["row"]))[:pairs]
+    drawn = sorted(rows.to_dicts(), key=lambda row: (content_id("medquad", row["focus"] or row["doc_id"]), row["row"]))
+    left_out = {row["focus"] or row["doc_id"] for row in drawn[:skip]}
+    kept = [row for row in drawn if (row["focus"] or row["doc_id"]) not in left_out][:pairs]
     first: dict[str, str] = {}
     for row in kept:
         # An answer that stands under several questions is one passage.

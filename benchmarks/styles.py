@@ -105,6 +105,8 @@ def print_table(report: Mapping[str, Any]) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_training_options(parser, seeds=2)
+    # Equal steps in every arm.
+    parser.set_defaults(trainings=1)
     parser.add_argument("--sets", nargs="+", choices=["squad", "ir_cranfield"], default=["squad", "ir_cranfield"])
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     return parser.parse_args(arguments)

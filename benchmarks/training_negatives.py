@@ -253,6 +253,8 @@ def print_table(report: Mapping[str, Any]) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_training_options(parser, seeds=3)
+    # Equal steps in every arm.
+    parser.set_defaults(trainings=1)
     parser.add_argument("--set", choices=["squad", "ir_cranfield", "medquad"], default="squad")
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=["in-batch", "random", "naive"])
     parser.add_argument("--ours", nargs="+", action="append", metavar=("NAME", "KEY=VALUE"), help="settings of stage mine")

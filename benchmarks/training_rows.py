@@ -182,6 +182,8 @@ def print_table(report: Mapping[str, Any]) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_training_options(parser, seeds=2)
+    # Equal steps in every arm.
+    parser.set_defaults(trainings=1)
     parser.set_defaults(format="pairs")
     parser.add_argument("--built", type=Path, required=True, help="folder of the finished build")
     parser.add_argument("--set", choices=["squad", "ir_cranfield"], default="squad")

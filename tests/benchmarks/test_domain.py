@@ -47,7 +47,9 @@ def test_squad_articles_are_joined_and_offsets_move_along(domain: ModuleType, tm
     assert asked.keys() == {"q1", "q2"}
     assert asked["q1"] == {"question_id": "q1", "question": "Which?", "document": "A", "answer": "one", "answer_start": 15}
     assert documents["A"][15:18] == "one"
-    assert len(rows(domain.prepare_squad(tmp_path, tmp_path / "few", 1).queries)) == 1
+    first, second = (rows(domain.prepare_squad(tmp_path, tmp_path / "few", 1, skip).queries) for skip in (0, 1))
+    assert (len(first), len(second), sorted(one["question_id"] for one in first + second)) == (1, 1, ["q1", "q2"])
+    assert rows(domain.prepare_squad(tmp_path, tmp_path / "few", 1, 2).queries) == []
 
 
 def test_cranfield_judgements_name_documents(domain: ModuleType, tmp_path: Path) -> None:

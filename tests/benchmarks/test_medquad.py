@@ -56,6 +56,15 @@ def test_documents_are_the_answers_on_one_subject_and_have_its_name_for_title(da
         assert documents["s7"]["text"][asked[question]["answer_start"] :].startswith(answer)
 
 
+def test_the_subjects_of_questions_that_are_skipped_are_left_out(data: Path, tmp_path: Path) -> None:
+    # The eleventh pair is not the last of its subject.
+    first, later = (prepare_medquad(data, tmp_path / str(skip), pairs, skip) for skip, pairs in ((0, 11), (11, 100)))
+    asked, others = (pl.read_ndjson(made.queries) for made in (first, later))
+    assert asked.height == 11
+    assert set(asked["document"]).isdisjoint(others["document"])
+    assert set(asked["document"]) | set(others["document"]) == {f"s{number}" for number in range(12)}
+
+
 def test_the_test_is_on_other_subjects(data: Path) -> None:
     known, found = read_medquad(data, 11), next_subjects(data, 11, 100)
     assert set(found.clusters.values()).isdisjoint(known.members)
