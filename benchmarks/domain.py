@@ -35,7 +35,8 @@ from train.fusion import WEIGHT, combine
 from train.metrics import CHIEF, METRICS, PRIMARY
 from train.models import load_model
 from train.rankings import Fused, System, dense_run, run_depth
-from train.trainer import TrainResult, train_model
+from train.result import TrainResult
+from train.trainer import train_model
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from pipelines.runner import StageResult
     from train.checker import CheckerResult
+    from train.result import TrainResult
     from train.sweep import Sweep
-    from train.trainer import TrainResult
 
 PLAIN_INTERVAL_S = 10.0
 CELL = 90

@@ -11,7 +11,8 @@ from schemas.training import TrainSettings
 from train import judgements
 from train.evaluate import Progress, quiet
 from train.model_folder import read_record
-from train.trainer import TrainResult, train_model
+from train.result import TrainResult
+from train.trainer import train_model
 from train.verdict import Outcome
 
 

@@ -20,7 +20,8 @@ from train.losses import HYBRID
 from train.metrics import PRIMARY
 from train.model_folder import fingerprint, read_record, recover, refuse_foreign
 from train.models import free_memory, load_model
-from train.trainer import TrainResult, dev_set, train_model
+from train.result import TrainResult
+from train.trainer import dev_set, train_model
 from train.watch import Shown
 
 RECORD = "sweep.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,58 +17,12 @@ from train.evaluate import Progress, quiet
 from train.fit import RUNS, Run, dev_scores, fit, reports
 from train.lora import load_trained, merge_adapters
 from train.losses import HYBRID
-from train.metrics import PRIMARY
 from train.model_card import model_card
 from train.model_folder import PART, Place, claim, fingerprint, publish, read_record, recover, refuse_foreign, remember
 from train.models import free_memory, load_model, silenced, weights_sha256
 from train.prepare import Prepared, decide, prepare
+from train.result import TrainResult, facts_of, judged
 from train.soup import seeded, simmer, together
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a run did; also the content of `training.json`."""
-
-    model: str
-    """The base model as it was named."""
-    model_sha256: str
-    """Hash of the base model's weights."""
-    weights_sha256: str
-    """Hash of the tuned model's weights."""
-    dataset: str
-    dataset_manifest_sha256: str
-    heading_prefix: bool
-    """Whether passages begin with their heading path; serving must do the same."""
-    fingerprint: str
-    settings: dict[str, Any]
-    chosen: dict[str, Any]
-    """What the settings left open: batch size and rows in memory, processes, learning rate, warm-up, length, prompts (`train.plan.Plan`), base share."""
-    format: str
-    loss: str
-    rows: int
-    steps: int
-    best_step: int | None
-    """The step of the chosen checkpoint; None without a dev set (then it is the last)."""
-    base_dev: dict[str, float] | None
-    best_dev: dict[str, float] | None
-    beats_base: bool | None
-    """Whether the model has a higher dev nDCG@10 than the base model; None without a dev set."""
-    overfits_after: int | None
-    """The step of the best checkpoint, where every later evaluation on dev was worse while the loss went on falling; else None."""
-    history: list[dict[str, float]]
-    """Loss and learning rate by step, and the dev metrics of every evaluation."""
-    device: str
-    precision: str
-    seconds: float
-    resumed_from: int | None
-    """The step at which an interrupted run was taken up again; 0 between two of several trainings."""
-    warnings: list[dict[str, str]]
-    """What spoke against this training before it began: `name`, `what`, `todo` of each (`train.advice`)."""
-    notes: tuple[str, ...]
-    trainings: int = 1
-    """How many were averaged; `steps` are those of the longest, `best_step` is the mean of theirs, and an entry of `history` then names its `training`."""
-    reused: bool = False
-    """The folder already held the model of exactly this run; nothing was done."""
 
 
 def train_model(
@@ -117,7 +71,7 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     # 5. Training, once or several times; of each the best checkpoint, or the last one without a dev set.
     encoder, facts = _trained(prepared.encoder, run, place) if run.trainings == 1 else _averaged(prepared.encoder, run, place)
     # 6. Against the base model's dev scores.
-    facts = _judged(facts)
+    facts = judged(facts)
     # 7. The model folder, whole or not at all.
     progress("save", 0, None)
     result = replace(facts, weights_sha256=weights_sha256(encoder), seconds=round(time.monotonic() - started, 1))
@@ -186,7 +140,7 @@ def _averaged(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
 def _once(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult, Run]:
     """A model trained, what is known of its training, and the run as it went."""
     trainer, run = fit(encoder, run, place)
-    facts = _facts(trainer, run, place)
+    facts = facts_of(trainer, run, place)
     best = place.checkpoints / f"checkpoint-{facts.best_step}" if facts.best_step is not None else None
     del trainer
     return _chosen(encoder, best, run), facts, run
@@ -236,72 +190,6 @@ def _finished(out: Path, key: str) -> TrainResult | None:
             "the weights are not those that were trained", where=str(out), next_step="remove the folder, train again"
         )
     return result
-
-
-def _facts(trainer: Any, run: Run, place: Place) -> TrainResult:
-    base_dev: dict[str, float] | None = place.remembered["base_dev"]
-    history = [_numbers(entry) for entry in trainer.state.log_history if "train_runtime" not in entry]
-    evaluated = {int(entry["step"]): entry for entry in history if PRIMARY in entry}
-    best_step, best_dev = None, None
-    if base_dev is not None:
-        best_step = int(str(trainer.state.best_model_checkpoint).rpartition("-")[2])
-        best_dev = {metric: evaluated[best_step][metric] for metric in base_dev}
-    return TrainResult(
-        model=run.name,
-        model_sha256=run.model_sha256,
-        weights_sha256="",
-        dataset=run.data.name,
-        dataset_manifest_sha256=run.data.manifest_sha256,
-        heading_prefix=run.data.heading_prefix,
-        fingerprint=place.fingerprint,
-        settings=run.settings.model_dump(mode="json"),
-        chosen=run.plan.summary() | {"base_share": run.mixture.share},
-        format=run.data.format,
-        loss=run.plan.loss,
-        rows=run.data.rows.height,
-        steps=int(trainer.state.global_step),
-        best_step=best_step,
-        base_dev=base_dev,
-        best_dev=best_dev,
-        beats_base=None,
-        overfits_after=_overfits_after(history, best_step),
-        history=history,
-        device=run.device,
-        precision=run.precision,
-        seconds=0.0,
-        resumed_from=int(place.resume_from.name.rpartition("-")[2]) if place.resume_from else None,
-        warnings=place.remembered["warnings"],
-        notes=run.notes,
-    )
-
-
-def _judged(facts: TrainResult) -> TrainResult:
-    """Whether the model is better than the base on dev, with a note where it is not."""
-    if facts.base_dev is None or facts.best_dev is None:
-        return facts
-    base, tuned = facts.base_dev[PRIMARY], facts.best_dev[PRIMARY]
-    if tuned > base:
-        return replace(facts, beats_base=True)
-    what = "No checkpoint beats" if facts.trainings == 1 else "The mean of the trainings does not beat"
-    kept = "the best one" if facts.trainings == 1 else "it"
-    note = f"{what} the base model on dev (nDCG@10 {tuned:.4f} against {base:.4f}); {kept} was kept all the same."
-    return replace(facts, beats_base=False, notes=(*facts.notes, note))
-
-
-def _overfits_after(history: list[dict[str, float]], best_step: int | None) -> int | None:
-    """The best step, if at least two evaluations followed, all of them worse, while the loss of the last steps was below that before it."""
-    later = [entry for entry in history if PRIMARY in entry and best_step is not None and entry["step"] > best_step]
-    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
-    before = [loss for step, loss in losses if best_step is not None and step <= best_step]
-    if best_step is None or len(later) < 2 or not before or losses[-1][1] >= before[-1]:
-        return None
-    return best_step
-
-
-def _numbers(entry: dict[str, Any]) -> dict[str, float]:
-    slow = ("runtime", "per_second", "model_preparation_time")
-    kept = {name.removeprefix("eval_"): value for name, value in entry.items() if not name.endswith(slow)}
-    return {name: value for name, value in kept.items() if isinstance(value, int | float)}
 
 
 def _write(folder: Path, encoder: Any, result: TrainResult, place: Place) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from schemas.plain import NLI_LABELS
 from train.forgetting import Forgetting, Numbers, Rated, forgetting, similarities, spearman
 from train.losses import IN_BATCH
 from train.models import free_memory, load_model, silenced
-from train.trainer import TrainResult
+from train.result import TrainResult
 from train.verdict import Outcome as Decision
 
 NLI = Part("nli", "hf://nyu-mll/glue/mnli:train", "premise, hypothesis, label (entailment, neutral or contradiction)", first=True)

@@ -17,7 +17,8 @@ from schemas.settings.loading import section_from_sets
 from schemas.training import TrainSettings
 from train.evaluate import Progress, quiet
 from train.models import free_memory
-from train.trainer import TrainResult, train_model
+from train.result import TrainResult
+from train.trainer import train_model
 
 
 @dataclass(frozen=True)

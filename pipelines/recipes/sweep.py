@@ -20,7 +20,7 @@ from train.metrics import PRIMARY
 from train.pair_tasks import dataset_pairs, evaluate_pairs
 from train.rankings import Fused, System
 from train.rerank import RERANKED
-from train.trainer import TrainResult
+from train.result import TrainResult
 from train.verdict import Verdict, decide, evidence_of
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"

@@ -14,7 +14,8 @@ from schemas.errors import InputError, SettingsError
 from schemas.training import TrainSettings
 from train.losses import LOSSES
 from train.models import embed, load_model, weights_sha256
-from train.trainer import TrainResult, train_model
+from train.result import TrainResult
+from train.trainer import train_model
 
 LEARN = TrainSettings(epochs=6, batch_size=8, learning_rate=1e-2, warmup_ratio=0, device="cpu", patience=None)
 CASES = [(kind, loss) for kind, losses in LOSSES.items() for loss in losses]

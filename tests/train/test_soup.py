@@ -25,8 +25,9 @@ from train.metrics import PRIMARY
 from train.model_card import model_card
 from train.model_folder import Place
 from train.models import load_model
+from train.result import TrainResult
 from train.soup import SEED_STEP, together
-from train.trainer import TrainResult, train_model
+from train.trainer import train_model
 
 HYBRID = TrainSettings(
     loss="HybridDistillLoss", data="pairs", max_steps=6, evaluate_every=3, learning_rate=1e-2, batch_size=8, device="cpu", seed=5

@@ -22,7 +22,8 @@ from train.eval_set import read_eval_set
 from train.evaluate import evaluate
 from train.metrics import METRICS
 from train.models import choose_precision, load_model, weights_sha256
-from train.trainer import TrainResult, train_model
+from train.result import TrainResult
+from train.trainer import train_model
 
 QUICK = TrainSettings(epochs=2, batch_size=8, learning_rate=1e-2, device="cpu")
 # Depends on the processor.

@@ -24,8 +24,9 @@ from schemas.training import TrainSettings
 from train.known import Known
 from train.memory import Fit, saved_bytes
 from train.models import checkpoint_activations, embed, load_model, weights_sha256
+from train.result import TrainResult
 from train.sweep import train_sweep
-from train.trainer import TrainResult, train_model
+from train.trainer import train_model
 
 QUICK = TrainSettings(epochs=2, batch_size=8, learning_rate=1e-2, device="cpu")
 
