@@ -57,6 +57,12 @@ class Run:
     def total_steps(self) -> int:
         return self.plan.steps(self.settings)
 
+    @property
+    def chooses(self) -> bool:
+        """Whether a training has several checkpoints, of which dev chooses one."""
+        an_epoch = self.plan.steps(self.settings.model_copy(update={"max_steps": None, "epochs": 1}))
+        return bool(self.dev.queries) and self.total_steps > (self.settings.evaluate_every or an_epoch)
+
 
 def dev_scores(encoder: Any, dev: EvalSet, settings: TrainSettings, progress: Progress, step: str) -> dict[str, float]:
     """Mean metrics of a model on the dev queries, against all passages; progress is reported under the name of `step`."""

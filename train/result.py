@@ -62,7 +62,7 @@ def facts_of(trainer: Any, run: Run, place: Place) -> TrainResult:
     history = [_numbers(entry) for entry in trainer.state.log_history if "train_runtime" not in entry]
     evaluated = {int(entry["step"]): entry for entry in history if PRIMARY in entry}
     best_step, best_dev = None, None
-    if base_dev is not None:
+    if base_dev is not None and run.dev.queries:
         best_step = int(str(trainer.state.best_model_checkpoint).rpartition("-")[2])
         best_dev = {metric: evaluated[best_step][metric] for metric in base_dev}
     return TrainResult(

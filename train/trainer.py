@@ -83,14 +83,14 @@ def _steps(dataset: Path, out: Path, model: str, settings: TrainSettings, progre
     return result
 
 
-_NO_DEV = EvalSet("dev", {}, {}, {}, {}, {}, {})
+NO_DEV = EvalSet("dev", {}, {}, {}, {}, {}, {})
 
 
 def dev_set(source: Path, data: TrainingData, settings: TrainSettings) -> EvalSet:
     """What chooses the checkpoint: the dev set of a dataset folder, or what was held out of a plain file; without queries where there is none."""
     if source.is_dir() and settings.splits == "train":
         return read_eval_set(source, "dev", verify_hashes=False)
-    return data.dev or _NO_DEV
+    return data.dev or NO_DEV
 
 
 def _claimed(out: Path, key: str, prepared: Prepared, progress: Progress) -> Place:
@@ -120,11 +120,13 @@ def _trained(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
 def _averaged(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
     """Several trainings, their mean finished and measured on dev."""
 
+    # Of one checkpoint each there is nothing to choose by dev.
+    alone = run if run.chooses else replace(run, dev=NO_DEV)
     plan, notes = run.plan, run.notes
 
     def train(start: Any, number: int, part: Place) -> tuple[Any, dict[str, Any]]:
         nonlocal plan, notes
-        model, facts, went = _once(start, seeded(replace(run, plan=plan, notes=notes), number), part)
+        model, facts, went = _once(start, seeded(replace(alone, plan=plan, notes=notes), number), part)
         # Where the memory was too small, the next one need not find out again.
         plan, notes = went.plan, went.notes
         return model, asdict(facts)
@@ -133,7 +135,14 @@ def _averaged(encoder: Any, run: Run, place: Place) -> tuple[Any, TrainResult]:
     run.mixture.mix(encoder)
     best_dev = dev_scores(encoder, run.dev, run.settings, run.progress, "dev") if run.dev.queries else None
     settings = run.settings.model_dump(mode="json")
-    known |= {"settings": settings, "best_dev": best_dev, "trainings": run.trainings, "notes": tuple(known["notes"])}
+    best_step = known["steps"] if best_dev and not run.chooses else known["best_step"]
+    known |= {
+        "settings": settings,
+        "best_step": best_step,
+        "best_dev": best_dev,
+        "trainings": run.trainings,
+        "notes": tuple(known["notes"]),
+    }
     return encoder, TrainResult(**known)
 
 

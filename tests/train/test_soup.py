@@ -78,6 +78,39 @@ def test_what_is_said_of_them(tiny_model: Path, make_dataset: Any, tmp_path: Pat
     assert train_model(dataset, out, str(tiny_model), HYBRID) == replace(result, reused=True)
 
 
+def test_where_dev_has_nothing_to_choose_only_the_mean_is_measured(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
+    dataset = make_dataset()
+    found = {}
+    for name, options in {"last": {"evaluate_every": 6}, "two": {"evaluate_every": 3}, "epoch": {"evaluate_every": None}}.items():
+        steps: list[str] = []
+        settings = TWO.model_copy(update=options)
+        result = train_model(dataset, tmp_path / name, str(tiny_model), settings, lambda step, *_, to=steps: to.append(str(step)))
+        found[name] = result, {step for step in steps if step.startswith("dev")}
+    assert [measured for _, measured in found.values()] == [
+        {"dev"},
+        {"dev", "dev (training 1 of 2)", "dev (training 2 of 2)"},
+        {"dev"},
+    ]
+    last, _, epoch = (result for result, _ in found.values())
+    assert (last.best_step, epoch.best_step, last.overfits_after) == (6, 6, None)
+    assert (last.weights_sha256, last.best_dev, last.beats_base) == (epoch.weights_sha256, epoch.best_dev, epoch.beats_base)
+    # As they are where dev could have chosen, and did choose the last.
+    one = [
+        train_model(
+            dataset,
+            tmp_path / f"{seed}",
+            str(tiny_model),
+            TWO.model_copy(update={"trainings": 1, "base_share": 0.0, "seed": seed, "evaluate_every": 6}),
+        )
+        for seed in (5, 1005)
+    ]
+    assert [result.best_step for result in one] == [6, 6]
+    alone, base = [weights(tmp_path / name) for name in ("5", "1005")], weights(tiny_model)
+    for name, tensor in weights(tmp_path / "last").items():
+        if tensor.is_floating_point():
+            assert torch.allclose(tensor, 0.25 * base[name] + 0.375 * (alone[0][name] + alone[1][name]), atol=1e-6), name
+
+
 def test_tensorboard_files_of_each_lie_in_the_model_folder(tiny_model: Path, make_dataset: Any, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     report = HYBRID.model_copy(update={"report_to": ("tensorboard",), "max_steps": 2})
