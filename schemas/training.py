@@ -100,7 +100,10 @@ class TrainSettings(Section):
     epochs: int = Field(
         1,
         ge=1,
-        description="Passes over the training rows (of HybridDistillLoss: over the passages with up to three questions each, in sixty steps at least).",
+        description=(
+            "Passes over the training rows (of HybridDistillLoss: over the passages with up to three questions each, or sixty steps where that is more, "
+            "with no passage in more than eight batches)."
+        ),
     )
     max_steps: int | None = Field(None, ge=1, description="Stop after so many steps, whatever `epochs` says.")
     patience: int | None = Field(
