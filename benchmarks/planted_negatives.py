@@ -95,16 +95,17 @@ def read_medquad(data: Path, pairs: int, skip: int = 0) -> Material:
     rows = pl.read_parquet(data / "medquad" / "medquad_qa.parquet").filter(pl.col("answer").str.split(" ").list.len() >= 12)
     # Its own ids are unique in a document at best.
     rows = rows.with_row_index("row").with_columns(id=pl.format("m{}", "row"))
-    drawn = sorted(rows.to_dicts(), key=lambda row: (content_id("medquad", row["focus"] or row["doc_id"]), row["row"]))
-    left_out = {row["focus"] or row["doc_id"] for row in drawn[:skip]}
-    kept = [row for row in drawn if (row["focus"] or row["doc_id"]) not in left_out][:pairs]
+    every = [row | {"group": row["focus"] or row["doc_id"]} for row in rows.to_dicts()]
+    drawn = sorted(every, key=lambda row: (content_id("medquad", row["group"]), row["row"]))
+    left_out = {row["group"] for row in drawn[:skip]}
+    kept = [row for row in drawn if row["group"] not in left_out][:pairs]
     first: dict[str, str] = {}
     for row in kept:
         # An answer that stands under several questions is one passage.
         first.setdefault(normalise(row["answer"]), row["id"])
     names = {row["id"]: first[normalise(row["answer"])] for row in kept}
     texts = {row["id"]: row["answer"] for row in kept if names[row["id"]] == row["id"]}
-    groups = {row["id"]: row["focus"] or row["doc_id"] for row in kept if row["id"] in texts}
+    groups = {row["id"]: row["group"] for row in kept if row["id"] in texts}
     return material(texts, groups, [Question(row["id"], row["question"], names[row["id"]]) for row in kept])
 
 

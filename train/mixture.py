@@ -20,7 +20,7 @@ class Mixture:
         """Bring the base model's share into the model's weights."""
         torch = third_party("torch")
         with torch.no_grad():
-            for name, weights in _weights(tuned):
+            for name, weights in learnt(tuned):
                 if name in self._base:
                     base = self._base[name].to(device=weights.device)
                     weights.copy_(torch.lerp(weights.float(), base.float(), self.share))
@@ -34,16 +34,16 @@ class Mixture:
             yield
         finally:
             with third_party("torch").no_grad():
-                for name, weights in _weights(tuned):
+                for name, weights in learnt(tuned):
                     if name in before:
                         weights.copy_(before[name])
 
 
-def _weights(model: Any) -> Iterator[tuple[str, Any]]:
-    """All that is learnt; counters and positions are whole numbers."""
+def learnt(model: Any) -> Iterator[tuple[str, Any]]:
+    """The names and tensors of all that is learnt; counters and positions are whole numbers."""
     return ((name, tensor) for name, tensor in model.state_dict().items() if tensor.is_floating_point())
 
 
 def _kept(model: Any) -> dict[str, Any]:
     # A copy even where the weights are on the processor already.
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in _weights(model)}
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in learnt(model)}

@@ -15,6 +15,7 @@ from schemas.errors import TrainingError
 from train import processes
 from train.evaluate import Progress
 from train.fit import Run
+from train.mixture import learnt
 from train.model_folder import Place
 from train.models import free_memory, third_party
 from train.watch import Shown
@@ -76,7 +77,7 @@ def _named(progress: Progress, name: str, step: str, done: int, total: int | Non
 def _keep(part: Place, trained: Any, facts: Facts) -> None:
     """The facts last: where they are, the weights are whole."""
     save_file = third_party("safetensors.torch").save_file
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in _learnt(trained).items()}
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in learnt(trained)}
     save_file(weights, str(part.checkpoints / _WEIGHTS))
     temporary = part.checkpoints / (_FACTS + ".tmp")
     temporary.write_text(json.dumps(facts), encoding="utf-8")
@@ -90,7 +91,7 @@ def _pour(encoder: Any, parts: Sequence[Place]) -> None:
         for name, weights in _read(part).items():
             mean[name] = mean.get(name, 0.0) + weights.float() / len(parts)
     with torch.no_grad():
-        for name, weights in _learnt(encoder).items():
+        for name, weights in learnt(encoder):
             weights.copy_(mean[name])
 
 
@@ -103,11 +104,6 @@ def _read(part: Place) -> dict[str, Any]:
         (part.checkpoints / _FACTS).unlink(missing_ok=True)
         raise TrainingError("cannot be read", where=str(file), next_step="the same command trains it again") from error
     return found
-
-
-def _learnt(encoder: Any) -> dict[str, Any]:
-    """Counters and positions are whole numbers, and stay."""
-    return {name: tensor for name, tensor in encoder.state_dict().items() if tensor.is_floating_point()}
 
 
 def together(told: list[Facts]) -> Facts:
